@@ -1,0 +1,56 @@
+"""Which region of a document has to be sent.
+
+The context that the backend uses around a hole is bounded by the margins of the model's card. A client
+that sends the selection's bounds enlarged by as much gets the very pixels that it would get for the
+whole document.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, NamedTuple
+
+
+class Rect(NamedTuple):
+    """Whole pixels; x, y may be negative, width and height are at least 0."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    @property
+    def empty(self) -> bool:
+        """True if it holds no pixel."""
+        return self.width <= 0 or self.height <= 0
+
+    def enlarged(self, margin: int) -> Rect:
+        """This with `margin` px more on every side."""
+        return Rect(self.x - margin, self.y - margin, self.width + 2 * margin, self.height + 2 * margin)
+
+    def clipped(self, other: Rect) -> Rect:
+        """The part inside `other`; empty (width or height 0) if there is none."""
+        left, top = max(self.x, other.x), max(self.y, other.y)
+        right = min(self.x + self.width, other.x + other.width)
+        bottom = min(self.y + self.height, other.y + other.height)
+        return Rect(left, top, max(right - left, 0), max(bottom - top, 0))
+
+
+def request_rect(
+    selection: Rect, canvas: Rect, card: Mapping[str, Any], grow: int, feather: int, context: int = 0
+) -> Rect:
+    """The region of the document that an `inpaint` request has to carry.
+
+    Args:
+        selection: bounds of the selected pixels.
+        canvas: bounds of the pixels that exist.
+        card: of the model; its `context_factor` and `context_minimum` count.
+        grow, feather: settings of the request, px.
+        context: setting of the request, px; 0 leaves it to the card.
+
+    Returns:
+        A rectangle inside `canvas`; empty if the selection lies outside it.
+    """
+    hole = selection.enlarged(grow + feather)
+    longest = max(hole.width, hole.height)
+    by_card = max(int(card["context_minimum"]), int(card["context_factor"] * longest + 0.999))
+    return hole.enlarged(context or by_card).clipped(canvas)
