@@ -55,7 +55,7 @@ def decode(frames: Sequence[Bytes]) -> Message:
 def _decode(frames: Sequence[Bytes]) -> Message:
     header = _header(frames)
     version = header.get("v")
-    if not isinstance(version, list) or not version or not isinstance(version[0], int):
+    if not isinstance(version, list) or not version or type(version[0]) is not int:
         raise InpaintError(BAD_MESSAGE, "The message does not say which protocol version it speaks.")
     if version[0] != PROTOCOL[0]:
         older = "the sender" if version[0] < PROTOCOL[0] else "the receiver"
@@ -68,7 +68,8 @@ def _decode(frames: Sequence[Bytes]) -> Message:
     kind, id = header.get("type"), header.get("id")
     if not isinstance(kind, str) or not kind or len(kind) > 64:
         raise InpaintError(BAD_MESSAGE, "The message has no type.")
-    if not isinstance(id, str) or not 1 <= len(id) <= 64:
+    unasked = kind == "error" and id == ""  # the answer to a message whose id could not be read
+    if not isinstance(id, str) or not (1 <= len(id) <= 64 or unasked):
         raise InpaintError(BAD_MESSAGE, "The message has no id of 1 to 64 characters.")
     fields = {key: value for key, value in header.items() if key not in _OWN_KEYS}
     return Message(kind, id, fields, _buffers(header.get("buffers", []), frames[1:]))

@@ -14,6 +14,7 @@ BAD_MESSAGE = "bad-message"  # frames that are no message, or a field of the wro
 UNKNOWN_TYPE = "unknown-type"  # a well-formed message of a type that this side does not know
 VERSION = "version"  # another major protocol version
 TOO_LARGE = "too-large"  # beyond the limits of the server
+BUSY = "busy"  # too many jobs already; later there may be room
 BAD_IMAGE = "bad-image"  # picture and mask do not fit each other or the protocol
 BAD_PARAM = "bad-param"  # a setting of the wrong kind, out of range, or unknown
 BAD_GUIDANCE = "bad-guidance"  # a guidance layer that the model does not take
@@ -49,8 +50,8 @@ class InpaintError(Exception):
         self.hint = hint
 
     def as_fields(self) -> Dict[str, Any]:
-        """The fields of an `error` message."""
-        return {"code": self.code, "message": self.message, "hint": self.hint}
+        """The fields of an `error` message; sentences that quote something endless are cut."""
+        return {"code": self.code, "message": self.message[:1000], "hint": self.hint[:1000]}
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> InpaintError:

@@ -7,7 +7,8 @@ whole document.
 
 from __future__ import annotations
 
-from typing import Any, Mapping, NamedTuple
+import math
+from typing import Any, Mapping, NamedTuple, Optional
 
 
 class Rect(NamedTuple):
@@ -34,9 +35,24 @@ class Rect(NamedTuple):
         bottom = min(self.y + self.height, other.y + other.height)
         return Rect(left, top, max(right - left, 0), max(bottom - top, 0))
 
+    def united(self, other: Rect) -> Rect:
+        """The smallest rectangle around both; an empty one does not count."""
+        if self.empty or other.empty:
+            return other if self.empty else self
+        left, top = min(self.x, other.x), min(self.y, other.y)
+        right = max(self.x + self.width, other.x + other.width)
+        bottom = max(self.y + self.height, other.y + other.height)
+        return Rect(left, top, right - left, bottom - top)
+
 
 def request_rect(
-    selection: Rect, canvas: Rect, card: Mapping[str, Any], grow: int, feather: int, context: int = 0
+    selection: Rect,
+    canvas: Rect,
+    card: Mapping[str, Any],
+    grow: int,
+    feather: int,
+    context: int = 0,
+    source: Optional[Rect] = None,
 ) -> Rect:
     """The region of the document that an `inpaint` request has to carry.
 
@@ -46,11 +62,16 @@ def request_rect(
         card: of the model; its `context_factor` and `context_minimum` count.
         grow, feather: settings of the request, px.
         context: setting of the request, px; 0 leaves it to the card.
+        source: bounds of the pixels that the fill may be taken from, where the user chose them: the
+            backend looks as far as it must to find enough of them.
 
     Returns:
         A rectangle inside `canvas`; empty if the selection lies outside it.
     """
-    hole = selection.enlarged(grow + feather)
-    longest = max(hole.width, hole.height)
-    by_card = max(int(card["context_minimum"]), int(card["context_factor"] * longest + 0.999))
-    return hole.enlarged(context or by_card).clipped(canvas)
+    selected = selection.clipped(canvas)
+    if selected.empty:
+        return selected
+    hole = selected.enlarged(grow + feather).clipped(canvas)
+    by_card = max(card["context_minimum"], math.ceil(card["context_factor"] * max(hole.width, hole.height)))
+    region = hole.enlarged(context or by_card).clipped(canvas)
+    return region if source is None else region.united(source.clipped(canvas))

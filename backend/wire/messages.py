@@ -8,7 +8,8 @@ Every header has
 
     v        [major, minor] of the protocol
     type     one of the types below
-    id       chosen by the client for each request (1 to 64 characters); every reply repeats it
+    id       chosen by the client for each request (1 to 64 characters); every reply repeats it. It is
+             empty only in the error that answers a message whose id could not be read
     buffers  list of {name, shape, dtype}, one for each further frame, in their order
 
 and the fields of its type. Unknown fields are ignored; an unknown type is answered with an `error`.
@@ -26,10 +27,15 @@ Server to client
     hello     software, pid, host (of the server)
     models    models (list of cards), common (specs of the settings that all models share);
               a card's own settings are its `params`
-    progress  stage (text), fraction (0 to 1); at least once a second while a job waits or runs
+    progress  stage (text), fraction (0 to 1); at least once a second while a job waits or runs. While
+              it waits, stage is "waiting" and position its place in the queue, from 1
     result    model (what filled it), offset [x, y], layout, candidates [{seed, buffer}];
               one buffer a candidate, h x w x C
-    status    pid, software, uptime (s), idle_timeout (s, 0 never), workers, jobs, queued
+    status    software, pid, host, uptime (s), idle_timeout (s, 0 never),
+              workers (list of {pid, device, state, models, memory (bytes)}; state is "starting", "idle"
+              or "busy", models those that are loaded),
+              jobs (list of {id, model, state, stage, fraction, seconds}; state is "running" or
+              "waiting"), queued (number of those that wait)
     ok        -
     error     code, message, hint (see `errors`)
 
@@ -117,8 +123,10 @@ def check_inpaint(message: Message) -> None:
     if not isinstance(fields.get("model"), str):
         raise InpaintError(BAD_MESSAGE, "The request names no model.", 'Ask for "auto".')
     params = fields.get("params", {})
-    if not isinstance(params, Mapping) or not all(isinstance(name, str) for name in params):
-        raise InpaintError(BAD_MESSAGE, "The request's params are not a map of names to values.")
+    if not isinstance(params, Mapping) or not all(
+        isinstance(name, str) and isinstance(value, (bool, int, float, str)) for name, value in params.items()
+    ):
+        raise InpaintError(BAD_MESSAGE, "The request's params are not a map of names to plain values.")
     if not _is_point(fields.get("offset", [0, 0])):
         raise InpaintError(BAD_MESSAGE, "The request's offset is not a pair of whole numbers.")
     layout = fields["image"].get("layout") if isinstance(fields.get("image"), Mapping) else None
@@ -155,7 +163,7 @@ def _is_point(value: Any) -> bool:
     return (
         isinstance(value, (list, tuple))
         and len(value) == 2
-        and all(isinstance(part, int) and abs(part) < 2**31 for part in value)
+        and all(type(part) is int and abs(part) < 2**31 for part in value)
     )
 
 

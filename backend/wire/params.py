@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any, Dict, Iterable, Mapping
 
-from .errors import BAD_PARAM, InpaintError
+from .errors import BAD_PARAM, UNKNOWN_MODEL, InpaintError
 
 Spec = Mapping[str, Any]
 
@@ -44,7 +44,12 @@ def check(spec: Spec, value: Any) -> Any:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond every float
+        return False
 
 
 def check_all(specs: Iterable[Spec], values: Mapping[str, Any]) -> Dict[str, Any]:
@@ -70,6 +75,30 @@ def check_all(specs: Iterable[Spec], values: Mapping[str, Any]) -> Dict[str, Any
     }
 
 
+def check_settings(cards: Mapping[str, Any], model: str, values: Mapping[str, Any]) -> Dict[str, Any]:
+    """Check a request's settings against the cards.
+
+    Args:
+        cards: the fields of a `models` message.
+        model: name of the model that is to fill.
+        values: the request's `params`.
+
+    Returns:
+        One entry for every shared setting and every one of the model's own.
+
+    Raises:
+        InpaintError: `unknown-model`, or `bad-param` as `check_all`.
+    """
+    for card in cards["models"]:
+        if card["name"] == model:
+            return check_all([*cards["common"], *card["params"]], values)
+    raise InpaintError(
+        UNKNOWN_MODEL,
+        f"There is no model named {model[:40]!r}.",
+        "Known are: {}.".format(", ".join(card["name"] for card in cards["models"])),
+    )
+
+
 def describe(spec: Spec) -> str:
     """What a setting takes, in words: `a whole number from 0 to 64`."""
     kind = spec["kind"]
@@ -80,7 +109,12 @@ def describe(spec: Spec) -> str:
     words = "a whole number" if kind == "int" else "a number"
     low, high = spec.get("minimum"), spec.get("maximum")
     if low is not None:
-        words += f" from {low:g}"
+        words += f" from {_digits(low)}"
     if high is not None:
-        words += f" up to {high:g}" if low is None else f" to {high:g}"
+        words += f" {'up to' if low is None else 'to'} {_digits(high)}"
     return words
+
+
+def _digits(number: float) -> str:
+    """Whole numbers in full: nobody wants to read that a seed goes up to 2.14748e+09."""
+    return str(int(number)) if number == int(number) else f"{number:g}"

@@ -1,0 +1,9 @@
+"""The server: `serve` answers every client at once, queues jobs, and hands them to workers.
+
+`loop` is the server itself, `clients` and `security` its side towards the editors, `jobs` the queue,
+`supervisor` and `worker_process` its side towards the workers.
+"""
+
+from .loop import serve
+
+__all__ = ["serve"]

@@ -1,0 +1,136 @@
+"""A request as it came over the wire to the answer that goes back: what a worker computes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from .. import pipeline
+from ..wire.errors import INTERNAL, OUT_OF_MEMORY, InpaintError
+from ..wire.messages import GUIDE_PREFIX, Buffer, Message, error
+from ..wire.params import check_settings
+from ..wire.pixels import REPLY_LAYOUTS
+from .model_cache import ModelCache
+
+log = logging.getLogger(__name__)
+
+_SWAP_RED_AND_BLUE = [2, 1, 0, 3]
+
+
+class Computer:
+    """Fills holes on one device, one request at a time."""
+
+    def __init__(self, device: str) -> None:
+        self._introduction = {
+            "models": [asdict(card) for card in pipeline.cards()],
+            "common": [asdict(param) for param in pipeline.PARAMS],
+        }
+        self._cache = ModelCache(device, {card["name"]: card for card in self._introduction["models"]})
+
+    @property
+    def device(self) -> str:
+        """Where networks run; "auto" until the first is loaded."""
+        return self._cache.device
+
+    @property
+    def loaded(self) -> list[str]:
+        """Names of the loaded pipeline."""
+        return self._cache.loaded
+
+    def introduction(self) -> dict[str, Any]:
+        """The fields of a worker's `ready` message."""
+        return {"device": self.device, **self._introduction}
+
+    def answer(self, message: Message, progress: pipeline.Progress, cancel: Callable[[], bool]) -> Message:
+        """The `result` or `error` that answers a checked `inpaint` message."""
+        try:
+            return self._fill(message, progress, cancel)
+        except (pipeline.FillError, InpaintError) as problem:
+            if problem.code == OUT_OF_MEMORY:
+                self._cache.clear()
+            return error(message.id, InpaintError(problem.code, problem.message, problem.hint))
+        except Exception as problem:
+            log.exception("a job failed")
+            if pipeline.is_out_of_memory(problem):
+                self._cache.clear()
+                problem = InpaintError(
+                    OUT_OF_MEMORY,
+                    "There was not enough memory to fill the hole.",
+                    "Select a smaller area, or close other programs.",
+                )
+            else:
+                problem = InpaintError(
+                    INTERNAL,
+                    f"The fill failed because of a mistake in the program ({type(problem).__name__}).",
+                    "The backend's log says more; please report it.",
+                )
+            return error(message.id, problem)
+
+    def tidy(self) -> None:
+        """Between jobs: see that there is memory for the next."""
+        self._cache.make_room()
+
+    def _fill(self, message: Message, progress: pipeline.Progress, cancel: Callable[[], bool]) -> Message:
+        fields = message.fields
+        params = check_settings(self._introduction, fields["model"], fields["params"])
+
+        def load(name: str) -> pipeline.Model:
+            if name in self._cache.loaded:
+                return self._cache.load(name)
+            progress(0.0, f"loading {name}")
+            model = self._cache.load(name)
+            progress(0.0, "filling")
+            return model
+
+        layers = pipeline.fill(_request(message, params), load, progress, cancel)
+        return _result(message, layers)
+
+
+def _request(message: Message, params: dict[str, Any]) -> pipeline.Request:
+    arrays = {name: _array(buffer) for name, buffer in message.buffers.items()}
+    image = arrays.pop("image")
+    if message.fields["image"]["layout"] == "BGRA":
+        image = image[..., _SWAP_RED_AND_BLUE]
+    return pipeline.Request(
+        image=image,
+        mask=arrays.pop("mask"),
+        model=message.fields["model"],
+        params=params,
+        source=arrays.pop("source", None),
+        guidance={name[len(GUIDE_PREFIX) :]: array for name, array in arrays.items()},
+    )
+
+
+def _result(message: Message, layers: list[pipeline.Layer]) -> Message:
+    layout = REPLY_LAYOUTS[message.fields["image"]["layout"]]
+    x, y = message.fields["offset"]
+    left, top = layers[0].offset
+    candidates, buffers = [], {}
+    for number, layer in enumerate(layers):
+        pixels = layer.pixels[..., _SWAP_RED_AND_BLUE] if layout == "BGRA" else layer.pixels
+        name = f"candidate:{number}"
+        buffers[name] = _buffer(pixels)
+        candidates.append({"seed": layer.seed, "buffer": name})
+    fields = {
+        "model": layers[0].model,
+        "offset": [x + left, y + top],
+        "layout": layout,
+        "candidates": candidates,
+    }
+    return Message("result", message.id, fields, buffers)
+
+
+def _array(buffer: Buffer) -> np.ndarray:
+    """The buffer's own memory as an array; read-only, as what was sent stays as it was."""
+    array = np.frombuffer(buffer.data, dtype="<" + buffer.dtype).reshape(buffer.shape)
+    array.flags.writeable = False
+    return array
+
+
+def _buffer(pixels: np.ndarray) -> Buffer:
+    pixels = np.ascontiguousarray(pixels)
+    return Buffer(pixels.shape, f"{pixels.dtype.kind}{pixels.dtype.itemsize}", pixels.data.cast("B"))
