@@ -44,6 +44,16 @@ class Cancelled(FillError):
         super().__init__("cancelled", "The fill was cancelled.")
 
 
+def is_out_of_memory(problem: Exception) -> bool:
+    """Whether a failure means that the computer's or the device's memory did not suffice."""
+    if isinstance(problem, MemoryError) or type(problem).__name__ == "OutOfMemoryError":  # torch's, for CUDA
+        return True
+    words = str(problem).lower()  # torch's allocators for the CPU and for Apple raise plain RuntimeErrors
+    return isinstance(problem, RuntimeError) and any(
+        sign in words for sign in ("out of memory", "allocate memory", "not enough memory")
+    )
+
+
 @dataclass(frozen=True)
 class Param:
     """One setting of a model (or of the pipeline), described well enough to build a dialog from.
@@ -86,6 +96,7 @@ class Card:
         takes_source: whether "sample only from" means something to it.
         context_factor, context_minimum: the context around a hole is
             max(context_minimum px, context_factor x the longer side of the hole's box) on each side.
+        network: whether it is a neural network, which runs on the worker's device; others run on the CPU.
         max_pixels: largest context it fills at native resolution; above, the pipeline fills a
             smaller copy first. 0 means any.
         variants: names for `load(..., variant=)`, the default first; empty where there is one only.
@@ -102,6 +113,7 @@ class Card:
     takes_source: bool = False
     context_factor: float = 1.0
     context_minimum: int = 64
+    network: bool = False
     max_pixels: int = 0
     variants: tuple[str, ...] = ()
 

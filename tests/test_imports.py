@@ -21,12 +21,6 @@ ALLOWED: dict[str, set[str]] = {
     "krita_plugin": {"backend.client", "backend.wire"},
     "gimp_plugin": {"backend.client", "backend.wire"},
 }
-# Files that belong to a part though they are modules of their own.
-BELONGS: dict[str, str] = {
-    "backend.jobs": "backend.server",
-    "backend.supervisor": "backend.server",
-    "backend.security": "backend.server",
-}
 # What each part may import from outside beside the standard library. None: anything.
 OUTSIDE: dict[str, set[str]] = {
     "backend.wire": {"msgpack"},
@@ -64,9 +58,6 @@ def imports(path: Path) -> set[str]:
 
 def part(name: str) -> str | None:
     """The part that a dotted name belongs to, or None where it is none of the ruled ones."""
-    for short, owner in BELONGS.items():
-        if name == short or name.startswith(short + "."):
-            return owner
     for known in ALLOWED:
         if name == known or name.startswith(known + "."):
             return known

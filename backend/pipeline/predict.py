@@ -1,0 +1,98 @@
+"""Running a model on a view, at the largest scale that it and the memory allow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from models.base import Cancel, Cancelled, Model, Progress, is_out_of_memory
+
+from ..imaging import scale
+from .regions import View
+
+_LEAST_PIXELS = 64 * 64  # a fill on fewer pixels than that is no answer to too little memory
+
+
+def predict(
+    model: Model,
+    view: View,
+    seed: int,
+    params: Mapping[str, Any],
+    progress: Progress,
+    cancel: Cancel,
+) -> np.ndarray:
+    """Fill at the largest scale that the model and the memory allow; float32 3 x h x w."""
+    own_params = {param.name: params[param.name] for param in model.card.params if param.name in params}
+    pixels = view.own.size
+    limit = min(model.card.max_pixels or pixels, pixels)
+    while True:
+        try:
+            if limit == pixels:
+                return _run(model, view, seed, own_params, progress, cancel)
+            return _run_smaller(model, view, limit, seed, own_params, progress, cancel)
+        except Exception as error:
+            if not is_out_of_memory(error) or limit // 4 < _LEAST_PIXELS:
+                raise
+        limit //= 4
+
+
+def _run(
+    model: Model,
+    view: View,
+    seed: int,
+    params: Mapping[str, Any],
+    progress: Progress,
+    cancel: Cancel,
+) -> np.ndarray:
+    return model.fill(
+        view.planes[None],
+        view.ask[None, None],
+        {name: layer[None] for name, layer in view.guidance.items()},
+        seed,
+        progress,
+        cancel,
+        None if view.source is None else view.source[None, None],
+        **params,
+    )[0]
+
+
+def _run_smaller(
+    model: Model,
+    view: View,
+    limit: int,
+    seed: int,
+    params: Mapping[str, Any],
+    progress: Progress,
+    cancel: Cancel,
+) -> np.ndarray:
+    """Fill a copy of at most `limit` pixels, enlarge that, and refine it where the model can."""
+    size = scale.smaller_size(view.own.shape[0], view.own.shape[1], limit)
+    planes, share = scale.shrink(view.planes, ~view.ask, size)
+    ask = share < min(0.5, float(share.max()))
+    source = None
+    if view.source is not None:
+        allowed = scale.shrink(view.planes[:1], view.source, size)[1]
+        source = allowed >= min(0.99, float(allowed.max()))
+        ask &= ~source
+    everywhere = np.ones(view.own.shape, dtype=bool)
+    guidance = {name: scale.shrink(layer, everywhere, size)[0] for name, layer in view.guidance.items()}
+    small = View(planes, ask, ask, source, guidance, view.span)
+    refine = getattr(model, "refine", None)
+    first = 0.5 if refine else 1.0
+    filled = _run(model, small, seed, params, lambda part, stage: progress(first * part, stage), cancel)
+    guess = np.where(view.ask, scale.enlarge(filled, (view.own.shape[0], view.own.shape[1])), view.planes)
+    if refine is None:
+        return guess
+    if cancel():
+        raise Cancelled
+    try:
+        refined = refine(
+            guess, view.ask, view.source, seed, lambda part, stage: progress(0.5 + part / 2, stage), cancel
+        )
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        return guess
+    return np.where(view.ask, refined, view.planes)
