@@ -57,7 +57,7 @@ def plan(
     height, width = image.shape[:2]
     by_model: dict[str, list[Hole]] = {}
     for hole in holes:
-        name = _choose(hole) if request.model == "auto" else request.model
+        name = _choose(hole, request) if request.model == "auto" else request.model
         by_model.setdefault(name, []).append(hole)
     for name, alike in by_model.items():
         model = load(name)
@@ -74,9 +74,11 @@ def plan(
             yield _with_source(request, image, job, holes)
 
 
-def _choose(hole: Hole) -> str:
+def _choose(hole: Hole, request: Request) -> str:
     from models import auto
 
+    if request.source is not None:  # where the user says what to take, it is to be taken, not interpolated
+        return "patchmatch"
     return auto.choose(np.pad(hole.inside, 1))
 
 

@@ -1,0 +1,1 @@
+"""The commands of `ai-inpaint`, one a module. Importing them costs nothing but click."""
