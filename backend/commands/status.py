@@ -63,4 +63,12 @@ def stop() -> None:
 
 
 def _words(fields: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in fields.items() if value not in (None, "", []))
+    return ", ".join(
+        f"{name} {_word(name, value)}" for name, value in fields.items() if value not in (None, "", [])
+    )
+
+
+def _word(name: str, value: Any) -> str:
+    if name == "memory":
+        return f"{value / 1e6:.0f} MB"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
