@@ -1,0 +1,129 @@
+"""PatchMatch: fills a hole with pieces of the rest of the picture.
+
+The nearest-neighbour field of Barnes 2009 ("PatchMatch: a randomized correspondence algorithm for
+structural image editing") inside the multi-scale completion of Wexler 2007. The method itself is in
+`layers.completion`, its compiled parts in `layers.nnf`, `layers.levels` and `layers.blend`; they need
+numba, which is imported when the first hole is filled.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from .base import Cancel, Card, FillError, Model, Progress
+
+
+class PatchMatch(Model):
+    """Fills a hole with the patches of the picture that fit best, the same on any number of cores."""
+
+    card = Card(
+        name="patchmatch",
+        title="PatchMatch",
+        sentence="Continues texture and structure with pieces of the picture itself; sharp at any size.",
+        paper="Barnes et al. 2009, PatchMatch; Wexler et al. 2007, Space-time completion of video",
+        licence="MIT",
+        good_at=("photo", "texture"),
+        takes_source=True,
+        context_factor=1.0,
+        context_minimum=128,
+    )
+
+    def __init__(self, device: str = "cpu", threads: int | None = None) -> None:
+        """
+        Args:
+            device: ignored; it runs on the CPU.
+            threads: how many cores to use, by default all that this process may. The fill is the same.
+        """
+        self._threads = threads or _cores()
+
+    def refine(
+        self,
+        image: np.ndarray,
+        hole: np.ndarray,
+        source: np.ndarray | None = None,
+        seed: int = 0,
+        progress: Progress | None = None,
+        cancel: Cancel | None = None,
+    ) -> np.ndarray:
+        """Give a smooth or coarse fill the detail of the picture around it.
+
+        What `image` has in the hole is the guess that is followed; only the finest levels are run.
+
+        Args:
+            image: float32, 3 x H x W in [0, 1].
+            hole: H x W in {0, 1}; 1 is a pixel to fill.
+            source, seed, progress, cancel: as in `fill`, `source` without batch and channel axis.
+
+        Returns:
+            float32, 3 x H x W; outside the hole bit-identical to `image`.
+
+        Raises:
+            FillError, Cancelled: as in `fill`.
+        """
+        inside = np.asarray(hole) > 0
+        result = np.array(image, dtype=np.float32)
+        if inside.any():
+            allowed = None if source is None else np.asarray(source) > 0
+            report = progress or (lambda fraction, stage: None)
+            asked = cancel or (lambda: False)
+            filled = self._complete(result, inside, allowed, seed, report, asked, True)
+            np.copyto(result, filled, where=inside)
+        return result
+
+    def _fill_one(
+        self,
+        image: np.ndarray,
+        hole: np.ndarray,
+        source: np.ndarray | None,
+        guidance: Mapping[str, np.ndarray],
+        seed: int,
+        progress: Progress,
+        cancel: Cancel,
+        **params: Any,
+    ) -> np.ndarray:
+        return self._complete(image, hole, source, seed, progress, cancel, False)
+
+    def _complete(
+        self,
+        image: np.ndarray,
+        hole: np.ndarray,
+        source: np.ndarray | None,
+        seed: int,
+        progress: Progress,
+        cancel: Cancel,
+        guided: bool,
+    ) -> np.ndarray:
+        allowed = ~hole if source is None else ~hole & source
+        if not allowed.any():
+            raise FillError(
+                "no-source",
+                "There is no pixel left that the hole could be filled from.",
+                "Make the hole smaller, or allow more of the picture as a source.",
+            )
+        from .layers.completion import Completion
+
+        with ThreadPoolExecutor(self._threads, "patchmatch") as pool:
+            completion = Completion(pool, seed, progress, cancel)
+            return completion.run(image, hole.astype(np.uint8), allowed.astype(np.uint8), guided)
+
+
+def prepare() -> None:
+    """Compile all that is compiled, and keep it on disk, so that nobody's first fill waits for it."""
+    picture = np.random.default_rng(0).random((3, 64, 64), dtype=np.float32)
+    hole = np.zeros((64, 64), dtype=bool)
+    hole[24:40, 24:40] = True
+    model = PatchMatch()
+    model.fill(picture[None], hole[None, None])
+    model.refine(picture, hole)
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
