@@ -21,7 +21,7 @@ import numpy as np
 from ..base import Cancel, Cancelled, Progress
 from . import blend, levels, nnf
 
-STRIP = 32  # rows that one task works on; part of the result's identity, so not a matter of threads
+STRIP = 32  # rows of one task; the fill depends on it, so it must not depend on the number of threads
 SMALLEST = 24  # px; the coarsest level's shorter side is at least this, unless the picture's is less
 LONGEST = 384  # px; a level with a longer side than this is halved even so
 REFINED_LEVELS = 3  # levels of a refinement, the finest included
@@ -33,10 +33,10 @@ PENALTY = np.float32(0.5)  # distance between a pixel and one that is no source
 WHOLE, HALF = 40, 25  # of 49 pixels; sources in a source patch, and where there are too few of those
 GUESSED = np.float32(0.01)  # weight of a hole's pixel in the distance
 TRUSTED = np.float32(0.3)  # the same at the start of a refinement
-NEAR = np.float32(0.03)
-CLING = np.float32(0.001)
-SPREAD = np.float32(0.2)
-VOTE_REACH, CHOICE_REACH = 3.0, 1.5  # px; deviation of the Gaussian over a patch, for voting and choosing
+NEAR = np.float32(0.03)  # see `nnf.search`; as squared differences of colours in [0, 1]
+CLING = np.float32(0.001)  # likewise
+SPREAD = np.float32(0.2)  # see `blend.vote`
+VOTE_REACH, CHOICE_REACH = 3.0, 1.7  # px; deviation of the Gaussian over a patch, for voting and choosing
 
 ITERATIONS = (12, 6, 4, 3, 2)  # from the coarsest level; the last for all further ones
 REFINE_ITERATIONS = (0, 2)
@@ -44,13 +44,12 @@ SWEEPS = 2  # of search in an iteration
 PEEL_SWEEPS = 6
 REACH = 64  # px; first window of the random search
 
-SEAM_HOLD = np.float32(0.1)
+SEAM_HOLD = np.float32(0.1)  # see `blend.relax`
 # An edge that a seam would tear open is left alone beyond this error. Near the rim there is a truth to meet;
 # deep inside, closing seams costs more texture than it mends.
 SEAM_TOLERANCE_RIM, SEAM_TOLERANCE_DEEP = np.float32(0.15), np.float32(0.02)
 SEAM_RIM = 8.0  # px; over which one passes into the other
 SEAM_ROUNDS = 20
-
 
 if not (nnf.RADIUS, nnf.CHANNELS) == (levels.RADIUS, levels.CHANNELS) == (blend.RADIUS, blend.CHANNELS):
     raise AssertionError("the kernels disagree about the shape of a field")
@@ -124,7 +123,9 @@ class Completion:
                     self._vote(level)
                 self._advance(4.0 ** (number + 1 - depth))
         self._finish(level)
-        return _colours(level.field).transpose(2, 0, 1)
+        colours = _colours(level.field)
+        np.clip(colours, 0, 1, out=colours)  # closing a seam may overshoot a little
+        return colours.transpose(2, 0, 1)
 
     def _advance(self, work: float) -> None:
         self._work_done += work
