@@ -193,7 +193,7 @@ class Model(ABC):
                     progress((n + min(max(fraction, 0.0), 1.0)) / count, stage)
 
             prediction = self._fill_one(
-                image[n],
+                np.where(inside[n], np.float32(0), image[n]),  # no model can look at what it has to fill
                 inside[n, 0],
                 None if allowed is None else allowed[n, 0],
                 {name: np.asarray(layer)[n] for name, layer in (guidance or {}).items()},
@@ -220,7 +220,7 @@ class Model(ABC):
         """Predict one picture; only the hole's pixels of the answer are used.
 
         Args:
-            image: float32, 3 x H x W in [0, 1]; not to be written to.
+            image: float32, 3 x H x W in [0, 1], 0 in the hole; not to be written to.
             hole: bool, H x W, with at least one true pixel.
             source: bool, H x W, or None.
             guidance, seed, progress, cancel: as in `fill`, without the batch axis.
