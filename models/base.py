@@ -195,7 +195,7 @@ class Model(ABC):
             prediction = self._fill_one(
                 np.where(inside[n], np.float32(0), image[n]),  # no model can look at what it has to fill
                 inside[n, 0],
-                None if allowed is None else allowed[n, 0],
+                sources(inside[n, 0], None if allowed is None else allowed[n, 0]),
                 {name: np.asarray(layer)[n] for name, layer in (guidance or {}).items()},
                 seed,
                 report,
@@ -210,7 +210,7 @@ class Model(ABC):
         self,
         image: np.ndarray,
         hole: np.ndarray,
-        source: np.ndarray | None,
+        source: np.ndarray,
         guidance: Mapping[str, np.ndarray],
         seed: int,
         progress: Progress,
@@ -222,13 +222,32 @@ class Model(ABC):
         Args:
             image: float32, 3 x H x W in [0, 1], 0 in the hole; not to be written to.
             hole: bool, H x W, with at least one true pixel.
-            source: bool, H x W, or None.
+            source: bool, H x W: pixels the fill may be taken from. At least one; none of the hole's.
             guidance, seed, progress, cancel: as in `fill`, without the batch axis.
             params: every parameter of the card, defaults filled in.
 
         Returns:
             float32, 3 x H x W.
         """
+
+
+def sources(hole: np.ndarray, source: np.ndarray | None) -> np.ndarray:
+    """The pixels that a hole may be filled from: those of `source`, or all, but none of the hole's.
+
+    Args:
+        hole, source: bool, H x W.
+
+    Raises:
+        FillError: `no-source`, there are none.
+    """
+    usable = ~hole if source is None else source & ~hole
+    if not usable.any():
+        raise FillError(
+            "no-source",
+            "There is no pixel left that the hole could be filled from.",
+            "Make the hole smaller, or allow more of the picture as a source.",
+        )
+    return usable
 
 
 def _check(image: np.ndarray, hole: np.ndarray, source: np.ndarray | None) -> None:

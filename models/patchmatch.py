@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import Cancel, Card, FillError, Model, Progress
+from .base import Cancel, Card, Model, Progress, sources
 
 
 class PatchMatch(Model):
@@ -68,10 +68,10 @@ class PatchMatch(Model):
         inside = np.asarray(hole) > 0
         result = np.array(image, dtype=np.float32)
         if inside.any():
-            allowed = None if source is None else np.asarray(source) > 0
+            usable = sources(inside, None if source is None else np.asarray(source) > 0)
             report = progress or (lambda fraction, stage: None)
             asked = cancel or (lambda: False)
-            filled = self._complete(result, inside, allowed, seed, report, asked, True)
+            filled = self._complete(result, inside, usable, seed, report, asked, True)
             np.copyto(result, filled, where=inside)
         return result
 
@@ -79,7 +79,7 @@ class PatchMatch(Model):
         self,
         image: np.ndarray,
         hole: np.ndarray,
-        source: np.ndarray | None,
+        source: np.ndarray,
         guidance: Mapping[str, np.ndarray],
         seed: int,
         progress: Progress,
@@ -92,24 +92,17 @@ class PatchMatch(Model):
         self,
         image: np.ndarray,
         hole: np.ndarray,
-        source: np.ndarray | None,
+        source: np.ndarray,
         seed: int,
         progress: Progress,
         cancel: Cancel,
         guided: bool,
     ) -> np.ndarray:
-        allowed = ~hole if source is None else ~hole & source
-        if not allowed.any():
-            raise FillError(
-                "no-source",
-                "There is no pixel left that the hole could be filled from.",
-                "Make the hole smaller, or allow more of the picture as a source.",
-            )
         from .layers.completion import Completion
 
         with ThreadPoolExecutor(self._threads, "patchmatch") as pool:
             completion = Completion(pool, seed, progress, cancel)
-            return completion.run(image, hole.astype(np.uint8), allowed.astype(np.uint8), guided)
+            return completion.run(image, hole.astype(np.uint8), source.astype(np.uint8), guided)
 
 
 def prepare() -> None:

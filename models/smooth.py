@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import Cancel, Cancelled, Card, FillError, Model, Progress
+from .base import Cancel, Cancelled, Card, Model, Progress
 
 _TENSION = 1 / 64  # t, 1/px²
 _STIFFNESS = 256.0  # s
@@ -82,21 +82,14 @@ class SmoothFill(Model):
         self,
         image: np.ndarray,
         hole: np.ndarray,
-        source: np.ndarray | None,
+        source: np.ndarray,
         guidance: Mapping[str, np.ndarray],
         seed: int,
         progress: Progress,
         cancel: Cancel,
         **params: Any,
     ) -> np.ndarray:
-        known = ~hole if source is None else source & ~hole
-        if not known.any():
-            raise FillError(
-                "no-source",
-                "There is no pixel left to fill from.",
-                "Make the hole smaller, or allow more of the picture as a source.",
-            )
-        filled = _Solver(progress, cancel).solve(image, known, hole)
+        filled = _Solver(progress, cancel).solve(image, source, hole)
         filled[:, hole] = np.clip(filled[:, hole], 0, 1)
         return filled
 
