@@ -187,6 +187,8 @@ class Model(ABC):
         for n in range(count):
             if not inside[n].any():
                 continue
+            if cancel is not None and cancel():
+                raise Cancelled
 
             def report(fraction: float, stage: str, n: int = n) -> None:
                 if progress is not None:
