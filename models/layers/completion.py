@@ -33,7 +33,7 @@ PENALTY = np.float32(0.5)  # distance between a pixel and one that is no source
 WHOLE, HALF = 40, 25  # of 49 pixels; sources in a source patch, and where there are too few of those
 GUESSED = np.float32(0.01)  # weight of a hole's pixel in the distance
 TRUSTED = np.float32(0.3)  # the same at the start of a refinement
-NEAR = np.float32(0.03)  # see `nnf.search`; as squared differences of colours in [0, 1]
+NEAR = np.float32(0.015)  # see `nnf.search`; as squared differences of colours in [0, 1]
 CLING = np.float32(0.001)  # likewise
 SPREAD = np.float32(0.2)  # see `blend.vote`
 VOTE_REACH, CHOICE_REACH = 3.0, 1.7  # px; deviation of the Gaussian over a patch, for voting and choosing
@@ -47,7 +47,7 @@ REACH = 64  # px; first window of the random search
 SEAM_HOLD = np.float32(0.1)  # see `blend.relax`
 # An edge that a seam would tear open is left alone beyond this error. Near the rim there is a truth to meet;
 # deep inside, closing seams costs more texture than it mends.
-SEAM_TOLERANCE_RIM, SEAM_TOLERANCE_DEEP = np.float32(0.15), np.float32(0.02)
+SEAM_TOLERANCE_RIM, SEAM_TOLERANCE_DEEP = np.float32(0.1), np.float32(0.02)
 SEAM_RIM = 8.0  # px; over which one passes into the other
 SEAM_ROUNDS = 20
 
