@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from importlib import import_module
 from typing import Any
@@ -65,18 +66,22 @@ def inpaint(
         InpaintError: with a code, a sentence, and what to do.
         ValueError: `out` does not fit.
     """
-    layer = inpaint_layers(
-        image,
-        mask,
-        model,
-        source=source,
-        guidance=guidance,
-        device=device,
-        progress=progress,
-        cancel=cancel,
-        **params,
-    )[0]
-    return paste(np.asarray(image), layer.pixels, layer.offset, out)
+    image = np.asarray(image)
+    with ThreadPoolExecutor(1) as pool:  # a large picture is copied while its hole is filled
+        copy = pool.submit(image.copy) if out is None else None
+        layer = inpaint_layers(
+            image,
+            mask,
+            model,
+            source=source,
+            guidance=guidance,
+            device=device,
+            progress=progress,
+            cancel=cancel,
+            **params,
+        )[0]
+    below = copy.result() if copy else image
+    return paste(below, layer.pixels, layer.offset, below if copy else out)
 
 
 def inpaint_layers(

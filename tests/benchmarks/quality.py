@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 import zlib
@@ -28,6 +29,7 @@ COLUMNS = (*metrics.NAMES, "seconds")
 @click.option("--size", default=256, show_default=True, help="Side of the crops, px.")
 @click.option("--limit", default=0, help="Only the first so many pictures of each half.")
 @click.option("--seed", default=0, show_default=True, help="Of the masks.")
+@click.option("--draws", default=1, show_default=True, help="Holes of each kind in each picture.")
 @click.option("--threads", default=2, show_default=True, help="Of the metrics' network.")
 def main(
     cache: Path | None,
@@ -38,6 +40,7 @@ def main(
     size: int,
     limit: int,
     seed: int,
+    draws: int,
     threads: int,
 ) -> None:
     """Fill seeded holes in every picture by every method; write a table, a sheet and all numbers."""
@@ -59,27 +62,28 @@ def main(
     rows = []
     for kind in wanted:
         fills: list[list[np.ndarray]] = []
-        for picture in every:
+        for picture, draw in itertools.product(every, range(draws)):
             truth = truths[picture.name]
-            hole = masks.make(kind, truth.shape[:2], seed + zlib.crc32(picture.name.encode()))
+            hole = masks.make(kind, truth.shape[:2], seed + draw + zlib.crc32(picture.name.encode()))
             spoilt = methods.spoil(truth, hole)
-            fills.append([truth, spoilt])
+            row_of_sheet = [truth, spoilt]
             for name in chosen:
                 start = time.perf_counter()
                 result = methods.METHODS[name](spoilt.copy(), hole.copy())
                 seconds = time.perf_counter() - start
                 result = np.where(hole[..., None], result, truth)
-                fills[-1].append(result)
+                row_of_sheet.append(result)
                 row = {"method": name, "kind": kind, "picture": picture.name, "half": picture.half}
-                row["seconds"] = seconds
-                row["vgg"] = vgg(result, truth, hole)
+                row.update(draw=draw, seconds=seconds, vgg=vgg(result, truth, hole))
                 for metric in ("psnr", "ssim", "patches", "sharpness"):
                     row[metric] = getattr(metrics, metric)(result, truth, hole)
                 rows.append(row)
-            click.echo(f"{kind} {len(fills)}/{len(every)} {picture.name}", err=True)
+            if draw == 0:
+                fills.append(row_of_sheet)
+                click.echo(f"{kind} {len(fills)}/{len(every)} {picture.name}", err=True)
         _sheet(fills, ["truth", "hole", *chosen], [p.name for p in every], out / f"sheet-{kind}.png")
     (out / "numbers.json").write_text(json.dumps(rows, indent=0))
-    report = _report(rows, chosen, wanted, halves, len(every), size)
+    report = _report(rows, chosen, wanted, halves, len(every), draws, size)
     (out / "quality.md").write_text(report)
     click.echo(report)
     click.echo(f"written: {out / 'quality.md'}, {out / 'numbers.json'}, {out}/sheet-*.png")
@@ -111,6 +115,7 @@ def _report(
     kinds: Sequence[str],
     halves: Sequence[str],
     count: int,
+    draws: int,
     size: int,
 ) -> str:
     """Markdown: per half and mask, mean and median of every method, and ratios to the reference."""
@@ -119,7 +124,8 @@ def _report(
         numbers = [float(row[column]) for column in COLUMNS]  # type: ignore[arg-type]
         for half in (row["half"], "all"):
             values[str(half), str(row["kind"]), str(row["method"])].append(numbers)
-    lines = [f"# Quality inside the hole, {count} pictures of {size} x {size} px", ""]
+    holes = f", {draws} holes of each kind in each" if draws > 1 else ""
+    lines = [f"# Quality inside the hole, {count} pictures of {size} x {size} px{holes}", ""]
     lines += ["PSNR (dB), SSIM: up. VGG and patch distance: down. Sharpness: 1. Mean / median.", ""]
     for half in ("all", *halves) if len(halves) > 1 else halves:
         for kind in kinds:
