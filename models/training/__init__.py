@@ -1,0 +1,1 @@
+"""Training: holes, losses, data, and one trainer for every network."""
