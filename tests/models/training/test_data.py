@@ -1,0 +1,78 @@
+"""What is trained on: any folder, the same samples whatever the number of processes."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from models.training import data
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (150, 200, 3), dtype=np.uint8)
+    (tmp_path / "sub").mkdir()
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    Image.fromarray(noise[:, :100]).save(tmp_path / "sub" / "b.JPG")
+    Image.fromarray(noise[..., 0]).save(tmp_path / "c.tif")
+    Image.fromarray(np.dstack([noise, noise[..., :1]])).save(tmp_path / "d.webp", lossless=True)
+    Image.fromarray(noise[:20, :20]).save(tmp_path / "small.png")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "notes.txt").write_text("no picture either")
+    return tmp_path
+
+
+def test_a_folder_is_searched_and_what_cannot_be_used_is_named(folder: Path) -> None:
+    found = data.find([folder, "comics"], exclude=frozenset({"c.tif"}))
+    assert [Path(name).name for name in found] == [
+        "a.png",
+        "broken.png",
+        "d.webp",
+        "small.png",
+        "b.JPG",
+        "comics",
+    ]
+    good, problems = data.check(found)
+    assert [Path(name).name for name in good] == ["a.png", "d.webp", "b.JPG", "comics"]
+    assert len(problems) == 2 and "broken.png" in problems[0] and "20 x 20" in problems[1]
+
+
+def test_nothing_to_train_on_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(data.DataError, match="no picture in"):
+        data.find([tmp_path])
+    with pytest.raises(data.DataError, match="no folder"):
+        data.find([tmp_path / "gone"])
+    (tmp_path / "x.png").write_bytes(b"?")
+    with pytest.raises(data.DataError, match="None of the pictures"):
+        data.check(data.find([tmp_path]))
+
+
+def test_samples_are_pictures_and_holes(folder: Path) -> None:
+    good, _ = data.check(data.find([folder, "comics"]))
+    samples = data.Samples(good, 64, "brush", seed=1)
+    for n in range(12):
+        sample = samples[n]
+        assert sample["image"].shape == (3, 64, 64) and sample["image"].dtype == torch.float32
+        assert sample["image"].min() >= 0 and sample["image"].max() <= 1
+        assert sample["hole"].shape == (1, 64, 64) and set(sample["hole"].unique().tolist()) == {0.0, 1.0}
+        torch.testing.assert_close(samples[n], sample, rtol=0, atol=0)
+    assert not torch.equal(samples[0]["image"], data.Samples(good, 64, "brush", seed=2)[0]["image"])
+
+
+def test_loading_processes_and_machines_change_nothing(folder: Path) -> None:
+    good, _ = data.check(data.find([folder]))
+    samples = data.Samples(good, 32, "box")
+    alone = list(islice(data.batches(samples, data.Order(4), 0), 3))
+    helped = list(islice(data.batches(samples, data.Order(4), 2), 3))
+    torch.testing.assert_close(alone, helped, rtol=0, atol=0)
+    resumed = next(data.batches(samples, data.Order(4, step=2), 0))
+    torch.testing.assert_close(resumed, alone[2], rtol=0, atol=0)
+    shares = [next(data.batches(samples, data.Order(4, 1, rank, 2), 0))["image"] for rank in (0, 1)]
+    together = torch.stack(shares, 1).flatten(0, 1)
+    torch.testing.assert_close(together, alone[1]["image"], rtol=0, atol=0)
