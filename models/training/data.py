@@ -105,7 +105,7 @@ def check(pictures: Sequence[str], smallest: int = 64) -> tuple[tuple[str, ...],
     """Look at every file's head before a training begins.
 
     Returns:
-        The pictures that can be read and have at least `smallest` px on each side; sentences about the others.
+        The pictures that can be read and are at least `smallest` px on each side; sentences about the rest.
 
     Raises:
         DataError: none is left.
