@@ -9,10 +9,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+
+from .layers.size import SizeRule
+
+if TYPE_CHECKING:
+    import torch
+
+Array = TypeVar("Array", np.ndarray, "torch.Tensor")
 
 Progress = Callable[[float, str], None]
 """Called with a fraction in [0, 1] and the name of the stage, such as `"matching"`."""
@@ -100,6 +107,15 @@ class Card:
         max_pixels: largest context it fills at native resolution; above, the pipeline fills a
             smaller copy first. 0 means any.
         variants: names for `load(..., variant=)`, the default first; empty where there is one only.
+        architecture: of a network, the name in `models.MODELS` that its weights belong to.
+        sees_hole: whether it is shown what lies in the hole (a mosaic, say), and follows it; every other
+            model gets 0 there.
+        size: the picture sizes that a network takes; any picture is brought to one and back.
+        memory, time: what a fill takes beside the loaded weights, MB and seconds per megapixel of
+            context, as measured on two CPU cores (tests/benchmarks); 0 where it was not measured.
+        installed: whether it can be used at once; false for weights that are not on this computer.
+        download: what fetching the weights means: bytes (0: not known), licence, commercial (whether
+            the licence allows that), page; None where a program cannot fetch them.
     """
 
     name: str
@@ -116,6 +132,13 @@ class Card:
     network: bool = False
     max_pixels: int = 0
     variants: tuple[str, ...] = ()
+    architecture: str = ""
+    sees_hole: bool = False
+    size: SizeRule = field(default_factory=SizeRule)
+    memory: float = 0.0
+    time: float = 0.0
+    installed: bool = True
+    download: Mapping[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The card as plain types, ready for the wire."""
@@ -128,7 +151,7 @@ class Model(ABC):
     A subclass has a `card` and implements `_fill_one`. One instance serves one caller at a time.
     """
 
-    card: ClassVar[Card]
+    card: Card
 
     def __init__(self, device: str = "cpu") -> None:
         """Make the model ready on `device`, a torch device name; classical models use the CPU."""
@@ -136,19 +159,20 @@ class Model(ABC):
 
     def fill(
         self,
-        image: np.ndarray,
-        hole: np.ndarray,
-        guidance: Mapping[str, np.ndarray] | None = None,
+        image: Array,
+        hole: Array,
+        guidance: Mapping[str, Array] | None = None,
         seed: int = 0,
         progress: Progress | None = None,
         cancel: Cancel | None = None,
-        source: np.ndarray | None = None,
+        source: Array | None = None,
         **params: Any,
-    ) -> np.ndarray:
+    ) -> Array:
         """Fill the hole of every picture of a batch.
 
         Args:
-            image: float32, N x 3 x H x W, RGB in [0, 1]; what lies in the hole is never looked at.
+            image: float32, N x 3 x H x W, RGB in [0, 1]; what lies in the hole is never looked at, unless
+                the card says `sees_hole`.
             hole: N x 1 x H x W in {0, 1}, any dtype; 1 is a pixel to fill.
             guidance: arrays N x C x H x W by name, for models whose card lists them.
             seed: same input and seed, same output.
@@ -159,7 +183,7 @@ class Model(ABC):
 
         Returns:
             float32, N x 3 x H x W: hole x prediction + (1 - hole) x image. A new array; outside the
-            hole bit-identical to `image`.
+            hole bit-identical to `image`. Where `image` is a torch tensor, so is this, on its device.
 
         Raises:
             ValueError: shapes or dtypes are not as above.
@@ -167,15 +191,52 @@ class Model(ABC):
             FillError: this hole cannot be filled (no source left, for instance).
             Cancelled: `cancel` said yes.
         """
-        image = np.asarray(image)
-        inside = np.asarray(hole) > 0
-        allowed = None if source is None else np.asarray(source) > 0
+        result: Any
+        if not isinstance(image, np.ndarray) and hasattr(image, "detach"):
+            import torch
+
+            layers = {name: _numpy(layer) for name, layer in (guidance or {}).items()}
+            filled: Any = self.fill(
+                _numpy(image),
+                _numpy(hole),
+                layers,
+                seed,
+                progress,
+                cancel,
+                None if source is None else _numpy(source),
+                **params,
+            )
+            result = torch.from_numpy(filled).to(image.device)
+            return result
+        result = self._fill(
+            np.asarray(image),
+            _numpy(hole) > 0,
+            {name: _numpy(layer) for name, layer in (guidance or {}).items()},
+            seed,
+            progress,
+            cancel,
+            None if source is None else _numpy(source) > 0,
+            params,
+        )
+        return result
+
+    def _fill(
+        self,
+        image: np.ndarray,
+        inside: np.ndarray,
+        guidance: Mapping[str, np.ndarray],
+        seed: int,
+        progress: Progress | None,
+        cancel: Cancel | None,
+        allowed: np.ndarray | None,
+        params: Mapping[str, Any],
+    ) -> np.ndarray:
         _check(image, inside, allowed)
         known = {param.name: param.default for param in self.card.params}
         surplus = sorted(set(params) - set(known))
         if surplus:
             raise TypeError(f"{self.card.name} has no parameter {', '.join(surplus)}")
-        surplus = sorted(set(guidance or {}) - set(self.card.guidance))
+        surplus = sorted(set(guidance) - set(self.card.guidance))
         if surplus:
             raise FillError(
                 "bad-guidance",
@@ -195,10 +256,11 @@ class Model(ABC):
                     progress((n + min(max(fraction, 0.0), 1.0)) / count, stage)
 
             prediction = self._fill_one(
-                np.where(inside[n], np.float32(0), image[n]),  # no model can look at what it has to fill
+                # No other model can look at what it has to fill.
+                image[n] if self.card.sees_hole else np.where(inside[n], np.float32(0), image[n]),
                 inside[n, 0],
                 sources(inside[n, 0], None if allowed is None else allowed[n, 0]),
-                {name: np.asarray(layer)[n] for name, layer in (guidance or {}).items()},
+                {name: layer[n] for name, layer in guidance.items()},
                 seed,
                 report,
                 cancel or (lambda: False),
@@ -222,7 +284,8 @@ class Model(ABC):
         """Predict one picture; only the hole's pixels of the answer are used.
 
         Args:
-            image: float32, 3 x H x W in [0, 1], 0 in the hole; not to be written to.
+            image: float32, 3 x H x W in [0, 1], 0 in the hole (but see `Card.sees_hole`); not to be
+                written to.
             hole: bool, H x W, with at least one true pixel.
             source: bool, H x W: pixels the fill may be taken from. At least one; none of the hole's.
             guidance, seed, progress, cancel: as in `fill`, without the batch axis.
@@ -250,6 +313,10 @@ def sources(hole: np.ndarray, source: np.ndarray | None) -> np.ndarray:
             "Make the hole smaller, or allow more of the picture as a source.",
         )
     return usable
+
+
+def _numpy(array: Any) -> np.ndarray:
+    return array.detach().cpu().numpy() if hasattr(array, "detach") else np.asarray(array)
 
 
 def _check(image: np.ndarray, hole: np.ndarray, source: np.ndarray | None) -> None:

@@ -18,6 +18,7 @@ ALLOWED: dict[str, set[str]] = {
     "backend.pipeline": {"backend.imaging", "models"},
     "backend.worker": {"backend.pipeline", "backend.wire"},
     "backend.server": {"backend.wire"},
+    "backend.store": {"models", "backend.wire"},
     "krita_plugin": {"backend.client", "backend.wire"},
     "gimp_plugin": {"backend.client", "backend.wire"},
 }
