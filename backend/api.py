@@ -6,17 +6,16 @@ result = inpaint(picture, mask)
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 import models
+from models import zoo
 from models.base import Cancel, Card, FillError, Model, Progress
 
 from .imaging.composite import paste
@@ -24,7 +23,7 @@ from .pipeline import PARAMS, Layer, Request, fill
 from .wire.errors import InpaintError
 from .wire.params import check_all
 
-_loaded: dict[tuple[str, str], Model] = {}
+_loaded: dict[tuple[str, str, object], Model] = {}
 _loading = threading.Lock()
 _filling = threading.RLock()  # a model serves one caller at a time; re-entrant for progress callbacks
 
@@ -48,7 +47,7 @@ def inpaint(
         image: H x W, or H x W x C with C 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGBA); uint8,
             uint16, float16 or float32 (0 is black, 1 white; beyond is allowed). Not written to.
         mask: H x W, boolean, integer or float: above 0 is hole.
-        model: a name from `models.MODELS`, or "auto", which picks one for each hole.
+        model: a name as `models.load` takes it, or "auto", which picks one for each hole.
         source: H x W, above 0: pixels that the fill may be taken from. None means all.
         guidance: layers by name, for models whose card lists them; of the picture's size.
         device: "cpu", "cuda", "mps", "cuda:1" ...; "auto" takes the best there is.
@@ -127,21 +126,23 @@ def _card(model: str, device: str) -> Card:
 
 
 def _load(name: str, device: str) -> Model:
-    """The model, loaded once per device."""
+    """The model, loaded once per device, and again when other weights are there under its name."""
     with _loading:
         where = _best_device(name) if device == "auto" else device
-        if (name, where) not in _loaded:
-            _loaded[name, where] = models.load(name, where)
-        return _loaded[name, where]
+        key = (name, where, zoo.stamp(name))
+        if key not in _loaded:
+            for other in [other for other in _loaded if other[:2] == key[:2]]:
+                del _loaded[other]
+            _loaded[key] = models.load(name, where, precision="auto")
+        return _loaded[key]
 
 
 def _best_device(name: str) -> str:
-    """A graphics processor if the model's module works with torch and torch knows one, else the CPU."""
-    if name in models.MODELS:
-        import_module(f"models.{models.MODELS[name].partition(':')[0]}")
-    torch = sys.modules.get("torch")
-    if torch is None:
+    """A graphics processor for a network, if torch knows one; else the CPU."""
+    if any(card.name == name and not card.network for card in models.cards()):
         return "cpu"
+    import torch
+
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -87,6 +87,19 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Fetched:
+    """Weights have been fetched: the model can be asked to fill.
+
+    Attributes:
+        job: the fetch's id.
+        model: its name.
+    """
+
+    job: str
+    model: str
+
+
+@dataclass(frozen=True)
 class Failure:
     """A job has ended without a result."""
 
@@ -94,16 +107,18 @@ class Failure:
     error: InpaintError
 
 
-Event = Union[Progress, Result, Failure]
+Event = Union[Progress, Result, Fetched, Failure]
 
 
 def event(message: Message) -> Event:
-    """The event that a reply to an `inpaint` is; a reply that makes no sense is a failure."""
+    """The event that a reply to an `inpaint` or a `fetch` is; one that makes no sense is a failure."""
     try:
         if message.type == "progress":
             return _progress(message)
         if message.type == "result":
             return _result(message)
+        if message.type == "fetched":
+            return Fetched(message.id, str(message.fields["model"]))
     except (LookupError, TypeError, ValueError, AttributeError):
         pass
     else:

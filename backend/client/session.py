@@ -14,10 +14,10 @@ from ..wire.errors import CANCELLED, NOT_RUNNING, TIMEOUT, VERSION, InpaintError
 from ..wire.messages import PROTOCOL, Message, new_id
 from . import discovery, launcher, paths
 from .discovery import Connection
-from .jobs import Event, Failure, InpaintRequest, Progress, Result, event, nonsense
+from .jobs import Event, Failure, Fetched, InpaintRequest, Progress, Result, event, nonsense
 from .transport import Transport, gone, open_transport
 
-__all__ = ["Event", "Failure", "InpaintRequest", "Progress", "Result", "Session"]
+__all__ = ["Event", "Failure", "Fetched", "InpaintRequest", "Progress", "Result", "Session"]
 
 CONNECTION_VARIABLE = "AI_INPAINT_CONNECTION"
 """Environment variable that names the connection file of a backend that is not to be started from here."""
@@ -150,6 +150,23 @@ class Session:
         """
         job = new_id()
         self._send(request.message(job))
+        self._heard[job] = time.monotonic()
+        return job
+
+    def fetch(self, model: str) -> str:
+        """Begin to fetch a model's weights, if its card has a `download`; `poll` tells how it goes on.
+
+        It ends with `Fetched` or a `Failure`. A licence that does not allow commercial use (see the
+        card) is to be shown to the user before this is called.
+
+        Args:
+            model: name from the cards.
+
+        Returns:
+            The job's id.
+        """
+        job = new_id()
+        self._send(Message("fetch", job, {"model": model}))
         self._heard[job] = time.monotonic()
         return job
 
@@ -316,7 +333,7 @@ class Session:
         for job in [job for job, heard in self._heard.items() if now - heard > limit]:
             problem = InpaintError(
                 TIMEOUT,
-                f"The backend has said nothing about this fill for {limit:.0f} seconds.",
+                f"The backend has said nothing about this job for {limit:.0f} seconds.",
                 "Try again; if that does not help, end the backend and start it again.",
             )
             self.cancel(job)

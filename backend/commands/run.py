@@ -102,6 +102,7 @@ def run(
     named = {"grow": grow, "feather": feather, "context": context, "seed": seed, "count": count}
     given = {name: value for name, value in named.items() if value is not None}
     _check_usage(rest)
+    rest["model"] = _weights_of(rest["model"])
     settings = _settings(rest["model"], {**given, **dict(own)})
     job = Job(**rest, settings=settings)
     _check_paths(job)
@@ -120,6 +121,19 @@ def _check_usage(rest: dict[str, Any]) -> None:
         raise click.UsageError("Standard input can be one picture only: give the others as files.")
     if rest["layer"] == STREAM:
         raise click.UsageError("The layer cannot go into a pipe: give --layer a file name.")
+
+
+def _weights_of(model: str) -> str:
+    """The name of the weights that a network's name stands for; other names as they are."""
+    from models import zoo
+    from models.cards import CARDS
+
+    weights = zoo.resolve(model)
+    if weights is None and model in CARDS and model not in zoo.published():
+        raise InpaintError(
+            errors.NO_WEIGHTS, f"There are no weights of {model} on this computer.", zoo.suggestion(model)
+        )
+    return model if weights is None else weights.name
 
 
 def _settings(model: str, values: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from models import cards, load
-from models.base import Cancel, Cancelled, FillError, Model, Progress, is_out_of_memory
+from models.base import Cancel, Cancelled, Card, FillError, Model, Progress, is_out_of_memory
+from models.zoo import stamp
 
 from ..imaging import convert, mask, seam
 from ..imaging.mask import Hole
@@ -21,6 +22,7 @@ from .request import PARAMS, Layer, Request, check
 # What a caller needs beside `fill`: whoever runs the pipeline knows the models through it alone.
 __all__ = [
     "PARAMS",
+    "Card",
     "FillError",
     "Layer",
     "Model",
@@ -30,6 +32,7 @@ __all__ = [
     "fill",
     "is_out_of_memory",
     "load",
+    "stamp",
 ]
 
 
@@ -105,7 +108,7 @@ def _fill(request: Request, load: Load, report: Progress, cancel: Cancel) -> lis
             def report_job(fraction: float, stage: str, done: int = done, weight: int = weight) -> None:
                 report((done + weight * min(max(fraction, 0.0), 1.0)) / total, stage)
 
-            planes = predict(job.model, view, seed, params, report_job, cancel)
+            planes = predict(job.model, view, seed, params, report_job, cancel, load)
             if matched:
                 planes = seam.match(view.planes, planes, view.own, ~view.ask)
             for hole in job.holes:

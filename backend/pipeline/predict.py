@@ -10,8 +10,9 @@ import numpy as np
 from models.base import Cancel, Cancelled, Model, Progress, is_out_of_memory
 
 from ..imaging import scale
-from .regions import View
+from .regions import Load, View
 
+_REFINER = "patchmatch"
 _LEAST_PIXELS = 64 * 64  # a fill on fewer pixels than that is no answer to too little memory
 
 
@@ -22,8 +23,13 @@ def predict(
     params: Mapping[str, Any],
     progress: Progress,
     cancel: Cancel,
+    load: Load,
 ) -> np.ndarray:
-    """Fill at the largest scale that the model and the memory allow; float32 3 x h x w."""
+    """Fill at the largest scale that the model and the memory allow; float32 3 x h x w.
+
+    Where that is not the picture's own, the fill is made on a smaller copy, and the model refines it if it
+    knows how to; what a network's fill lacks in detail, PatchMatch takes from the picture around it.
+    """
     own_params = {param.name: params[param.name] for param in model.card.params if param.name in params}
     pixels = view.own.size
     limit = min(model.card.max_pixels or pixels, pixels)
@@ -31,7 +37,7 @@ def predict(
         try:
             if limit == pixels:
                 return _run(model, view, seed, own_params, progress, cancel)
-            return _run_smaller(model, view, limit, seed, own_params, progress, cancel)
+            return _run_smaller(model, view, limit, seed, own_params, progress, cancel, load)
         except Exception as error:
             if not is_out_of_memory(error) or limit // 4 < _LEAST_PIXELS:
                 raise
@@ -66,8 +72,9 @@ def _run_smaller(
     params: Mapping[str, Any],
     progress: Progress,
     cancel: Cancel,
+    load: Load,
 ) -> np.ndarray:
-    """Fill a copy of at most `limit` pixels, enlarge that, and refine it where the model can."""
+    """Fill a copy of at most `limit` pixels, enlarge that, and refine it."""
     size = scale.smaller_size(view.own.shape[0], view.own.shape[1], limit)
     planes, share = scale.shrink(view.planes, ~view.ask, size)
     ask = share < min(0.5, float(share.max()))
@@ -77,9 +84,13 @@ def _run_smaller(
         source = allowed >= min(0.99, float(allowed.max()))
         ask &= ~source
     everywhere = np.ones(view.own.shape, dtype=bool)
+    if model.card.sees_hole:
+        planes = scale.shrink(view.planes, everywhere, size)[0]
     guidance = {name: scale.shrink(layer, everywhere, size)[0] for name, layer in view.guidance.items()}
     small = View(planes, ask, ask, source, guidance, view.span)
     refine = getattr(model, "refine", None)
+    if refine is None and model.card.network:
+        refine = getattr(load(_REFINER), "refine", None)
     first = 0.5 if refine else 1.0
     filled = _run(model, small, seed, params, lambda part, stage: progress(first * part, stage), cancel)
     guess = np.where(view.ask, scale.enlarge(filled, (view.own.shape[0], view.own.shape[1])), view.planes)

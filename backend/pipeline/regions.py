@@ -18,6 +18,7 @@ from .request import Request
 Load = Callable[[str], Model]
 
 _NEAR = 32  # px; models that copy from sources do not look further beyond the hole's border
+_AROUND = 256  # px; how far around a hole to look for what kind of picture it is in
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,9 @@ def plan(
     """Decide what fills which holes, which of them together, and from which part of the picture."""
     height, width = image.shape[:2]
     by_model: dict[str, list[Hole]] = {}
+    pick = _chooser(request, image, holes) if request.model == "auto" else None
     for hole in holes:
-        name = _choose(hole, request) if request.model == "auto" else request.model
+        name = pick(hole) if pick is not None else request.model
         by_model.setdefault(name, []).append(hole)
     for name, alike in by_model.items():
         model = load(name)
@@ -74,12 +76,20 @@ def plan(
             yield _with_source(request, image, job, holes)
 
 
-def _choose(hole: Hole, request: Request) -> str:
+def _chooser(request: Request, image: np.ndarray, holes: list[Hole]) -> Callable[[Hole], str]:
+    """What picks a model for each hole."""
     from models import auto
 
     if request.source is not None:  # where the user says what to take, it is to be taken, not interpolated
-        return "patchmatch"
-    return auto.choose(np.pad(hole.inside, 1))
+        return lambda hole: "patchmatch"
+    networks = auto.usable()
+
+    def look(hole: Hole) -> tuple[np.ndarray, np.ndarray]:
+        box = hole.box.enlarge(_AROUND, *image.shape[:2])
+        known = convert.known(image[box.slices]) & ~_inside(holes, box)
+        return convert.to_model(image[box.slices], known)[0], known
+
+    return lambda hole: auto.choose(np.pad(hole.inside, 1), lambda: look(hole), networks)
 
 
 def _with_source(request: Request, image: np.ndarray, job: Job, holes: list[Hole]) -> Job:
@@ -122,11 +132,12 @@ def look(request: Request, image: np.ndarray, job: Job, holes: list[Hole]) -> Vi
             "Select less, lower Grow and Feather, enlarge the context, "
             "or show some of the picture that is neither selected nor transparent.",
         )
-    planes, span = convert.to_model(pixels, visible)
+    shown = visible | (own & convert.known(pixels)) if job.model.card.sees_hole else visible
+    planes, span = convert.to_model(pixels, shown)
     hidden = ~visible & ~own
     ask = own
     if hidden.any():
-        planes = scale.spread(planes, visible)
+        planes = scale.spread(planes, shown)
         ask = own | (hidden & _near(own) if job.model.card.takes_source else hidden)
     source = None if np.array_equal(usable, ~ask) else usable
     return View(planes, own, ask, source, _guidance(request, job.context), span)

@@ -23,17 +23,20 @@ from .. import __version__
 from ..wire import codec
 from ..wire.errors import (
     BAD_MESSAGE,
-    BUSY,
     CANCELLED,
     INTERNAL,
     SHUTTING_DOWN,
     TIMEOUT,
+    UNKNOWN_MODEL,
     UNKNOWN_TYPE,
     InpaintError,
 )
 from ..wire.messages import PROTOCOL, Message, check_inpaint, error
 from ..wire.params import check_settings
+from . import fetches
+from .asking import Asking
 from .clients import Clients
+from .fetches import Fetches
 from .jobs import Job, Jobs
 from .security import CurveKeys, Gate, listen
 from .supervisor import Pool
@@ -43,8 +46,8 @@ log = logging.getLogger(__name__)
 
 SOFTWARE = f"ai-inpaint {__version__}"
 TELL_EVERY = 0.25  # seconds between progress messages when nothing moves
+_LONGEST_NAME = 64
 STOP_WITHIN = 0.8  # seconds that a worker has to stop a job; for a client that has gone, from its going
-MAX_ASKING = 1000  # clients that wait for the first worker's cards
 
 
 def serve(
@@ -58,6 +61,7 @@ def serve(
     mechanism: str = "auto",
     keys: CurveKeys | None = None,
     worker_command: Sequence[str] = COMMAND,
+    fetch_command: Sequence[str] = fetches.COMMAND,
     on_ready: Callable[[dict[str, Any]], None] | None = None,
 ) -> None:
     """Serve until a client asks to shut down, SIGTERM or Ctrl+C arrives, or nobody came for long.
@@ -72,6 +76,7 @@ def serve(
         mechanism: "auto" (PLAIN on the loopback interface, CURVE elsewhere), "plain" or "curve".
         keys: for CURVE; fresh ones if None.
         worker_command: program and arguments of a worker process.
+        fetch_command: program and arguments of a process that fetches weights.
         on_ready: called once, as soon as clients may connect, with what they have to know: `endpoint`,
             `mechanism`, `username`, `secret` | `server_key`, `client_key`, `client_secret`, `pid`,
             `host`, `software`, `protocol`. It holds secrets.
@@ -84,7 +89,8 @@ def serve(
         gate = Gate(context)
         clients, known = listen(context, gate, "clients", address, port, mechanism, keys)
         pool = Pool(context, gate, devices, worker_command, beat_timeout)
-        server = Server(gate, clients, pool, idle_timeout, worker_timeout)
+        fetching = Fetches(fetch_command, TELL_EVERY)
+        server = Server(gate, clients, pool, fetching, idle_timeout, worker_timeout)
         log.info("listening on %s (%s)", known["endpoint"], known["mechanism"])
         with _signals(server.stop):
             if on_ready is not None:
@@ -102,19 +108,26 @@ class Server:
     """The loop and what it does with each message. Made by `serve`."""
 
     def __init__(
-        self, gate: Gate, clients: zmq.Socket, pool: Pool, idle_timeout: float, worker_timeout: float
+        self,
+        gate: Gate,
+        clients: zmq.Socket,
+        pool: Pool,
+        fetching: Fetches,
+        idle_timeout: float,
+        worker_timeout: float,
     ) -> None:
-        self._gate, self._pool = gate, pool
+        self._gate, self._pool, self._fetches = gate, pool, fetching
         self._clients = Clients(clients, self._forget)
         self._idle_timeout, self._worker_timeout = idle_timeout, worker_timeout
         self._jobs = Jobs(room=psutil.virtual_memory().total // 4)
-        self._asking: list[tuple[bytes, str]] = []
+        self._asking = Asking(pool)
         self._stop_reason = ""
         self._started = self._active = self._ticked = time.monotonic()
         self._handlers: Mapping[str, Callable[[bytes, Message], Message | None]] = {
             "hello": self._hello,
             "models": self._models,
             "inpaint": self._inpaint,
+            "fetch": self._fetch,
             "cancel": self._cancel,
             "status": self._status,
             "shutdown": self._shutdown,
@@ -131,7 +144,8 @@ class Server:
             poller.register(source, zmq.POLLIN)
         try:
             while not self._stop_reason:
-                poller.poll(100 if self._jobs or self._clients.behind else 500)
+                busy = self._jobs or self._fetches or self._asking or self._clients.behind
+                poller.poll(100 if busy else 500)
                 try:
                     self._turn()
                 except Exception:  # a defect must cost as little as possible, never every client's jobs
@@ -178,16 +192,23 @@ class Server:
         log.info("hello from %.80r", message.fields.get("software"))
         return Message("hello", message.id, _identity())
 
-    def _models(self, client: bytes, message: Message) -> Message | None:
-        if self._pool.cards is not None:
-            return Message("models", message.id, self._pool.cards)
-        if len(self._asking) >= MAX_ASKING:
-            raise InpaintError(BUSY, "Too many clients wait for the backend to start.", "Ask again later.")
-        self._asking.append((client, message.id))
-        return None
+    def _models(self, client: bytes, message: Message) -> None:
+        self._asking.add(client, message)
 
     def _inpaint(self, client: bytes, message: Message) -> None:
         check_inpaint(message)
+        _check_name(message.fields["model"])
+        if self._pool.cards is not None and not self._knows(message.fields["model"]):
+            self._asking.add(client, message)
+        else:
+            self._accept(client, message)
+
+    def _knows(self, model: str) -> bool:
+        cards = self._pool.cards
+        return cards is not None and any(card["name"] == model for card in cards["models"])
+
+    def _accept(self, client: bytes, message: Message) -> None:
+        """Queue a fill."""
         asked = message.fields
         fields = {
             "model": asked["model"],
@@ -206,6 +227,15 @@ class Server:
         self._jobs.add(job)
         log.info("job %s: %s, %d bytes", job.key[:8], list(message.buffers["image"].shape), size)
 
+    def _fetch(self, client: bytes, message: Message) -> None:
+        model = message.fields.get("model")
+        if not isinstance(model, str):
+            raise InpaintError(BAD_MESSAGE, "The request names no model.")
+        _check_name(model)
+        if self._jobs.find(client, message.id) is not None:
+            raise InpaintError(BAD_MESSAGE, f"There is already a job with the id {message.id!r}.")
+        self._fetches.add(client, message.id, model)
+
     def _cancel(self, client: bytes, message: Message) -> Message:
         id = message.fields.get("job")
         if not isinstance(id, str):
@@ -213,6 +243,10 @@ class Server:
         job = self._jobs.find(client, id)
         if job is not None:
             self._abandon(job)
+        elif (ended := self._fetches.cancel(client, id)) is not None:
+            self._clients.send(client, ended)
+        elif self._asking.take(client, id, "inpaint"):
+            self._clients.send(client, error(id, _cancelled()))
         return Message("ok", message.id)  # that it has ended already is no error: the two crossed
 
     def _status(self, client: bytes, message: Message) -> Message:
@@ -224,6 +258,7 @@ class Server:
             "workers": [worker.as_dict() for worker in self._pool.workers],
             "jobs": [job.as_dict() for job in jobs],
             "queued": sum(not job.running for job in jobs),
+            "fetches": self._fetches.as_dicts(),
         }
         return Message("status", message.id, fields)
 
@@ -250,12 +285,14 @@ class Server:
         for job, problem in self._pool.check(now):
             self._fail(job, problem)
         self._end_overdue(now)
-        self._answer_asking()
+        for client, message in self._fetches.news(now):
+            self._clients.send(client, message)
+        self._answer_asking(now)
         self._hand_out(now)
         self._tell(now)
         self._clients.catch_up()
         idle = now - self._active
-        if self._jobs:
+        if self._jobs or self._fetches:
             self._active = now
         elif self._idle_timeout and idle > self._idle_timeout:
             self.stop(f"nobody came for {idle:.0f} s")
@@ -281,19 +318,28 @@ class Server:
                 continue
             self._pool.replace(worker)
 
-    def _answer_asking(self) -> None:
+    def _answer_asking(self, now: float) -> None:
+        for client, message in self._asking.ready(now):
+            self._go_on(client, message)
         broken = self._pool.broken()
-        if self._pool.cards is not None:
-            for client, id in self._asking:
-                self._clients.send(client, Message("models", id, self._pool.cards))
-            self._asking.clear()
         if broken is None:
             return
-        for client, id in self._asking:
-            self._clients.send(client, error(id, broken))
-        self._asking.clear()
+        for client, message in self._asking.clear():
+            self._clients.send(client, error(message.id, broken))
         for job in self._jobs.waiting():
             self._fail(job, broken)
+
+    def _go_on(self, client: bytes, message: Message) -> None:
+        """Do what had to wait for the cards."""
+        try:
+            if message.type == "models":
+                assert self._pool.cards is not None
+                self._clients.send(client, Message("models", message.id, self._pool.cards))
+            else:
+                self._accept(client, message)
+        except InpaintError as problem:
+            log.info("refused a message: %.200s", problem)
+            self._clients.send(client, error(message.id, problem))
 
     def _hand_out(self, now: float) -> None:
         while (worker := self._pool.idle()) is not None:
@@ -342,7 +388,8 @@ class Server:
 
     def _forget(self, client: bytes) -> None:
         """Stop the jobs of a client that has gone."""
-        self._asking = [entry for entry in self._asking if entry[0] != client]
+        self._asking.forget(client)
+        self._fetches.forget(client)
         for job in self._jobs.of(client):
             if not job.client_gone:
                 job.client_gone = True
@@ -352,11 +399,19 @@ class Server:
         problem = InpaintError(SHUTTING_DOWN, "The backend is shutting down.", "Start the fill again.")
         for job in self._jobs:
             self._fail(job, problem)
-        for client, id in self._asking:
-            self._clients.send(client, error(id, problem))
+        for client, message in self._asking.clear():
+            self._clients.send(client, error(message.id, problem))
+        for client, message in self._fetches.close(problem):
+            self._clients.send(client, message)
         self._pool.close()
         self._clients.socket.close()
         self._gate.socket.close()
+
+
+def _check_name(model: str) -> None:
+    """Refuse at once what no model can be called."""
+    if len(model) > _LONGEST_NAME:
+        raise InpaintError(UNKNOWN_MODEL, f"There is no model named {model[:40]!r}.")
 
 
 def _cancelled() -> InpaintError:

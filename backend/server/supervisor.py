@@ -4,12 +4,14 @@ One worker per device. Each is a process of its own that gets its orders over a 
 (`wire` messages, `id` being the server's key of a job, or the worker's name where there is no job):
 
     worker to server   ready     pid, device, models, common     its cards; from now on it takes jobs
+                       cards     models, common; answers `look`, with its id, also during a job
                        beat      device, loaded (model names), job (key or ""), stage, fraction;
                                  at least every half second, from its very start
                        result    as the client gets it
                        error     as the client gets it
     server to worker   inpaint   as the client sent it
                        cancel    job
+                       look      -; weights may have come or gone
 
 What it has to know to connect is the first line of its standard input, in JSON. That pipe then stays
 open for as long as the server lives: its end is the order to exit, and needs no goodbye of the server.
@@ -54,6 +56,11 @@ class _Place:
 class Pool:
     """One worker for every device, and the socket over which they are spoken to.
 
+    Attributes:
+        cards: what the workers said last of the models: the fields of a `models` message; None until one
+            is ready.
+        looked: the number of the last `look` that `cards` answers.
+
     Args:
         devices: one worker is started for each.
         command: program and arguments of a worker.
@@ -69,6 +76,8 @@ class Pool:
         beat_timeout: float,
     ) -> None:
         self.cards: dict[str, Any] | None = None
+        self.looked = 0
+        self._looks = 0
         self._command, self._beat_timeout = command, beat_timeout
         self.socket, self._connect = listen(context, gate, "workers")
         self._places = [_Place(device) for device in devices]
@@ -88,6 +97,14 @@ class Pool:
         if any(place.failures < PATIENCE for place in self._places):
             return None
         return self._places[0].problem
+
+    def look(self) -> int:
+        """Ask a worker for its cards; a number that `looked` reaches when they are there."""
+        self._looks += 1
+        worker = next((worker for worker in self.workers if worker.ready), None)
+        if worker is not None:
+            self.send(worker, Message("look", str(self._looks)))
+        return self._looks
 
     def receive(self, now: float) -> list[tuple[Worker, Message]]:
         """The answers that have come in; signs of life are dealt with here."""
@@ -109,6 +126,9 @@ class Pool:
                 self._welcome(worker, message.fields)
             elif message.type == "beat":
                 _note_beat(worker, message.fields, now)
+            elif message.type == "cards":
+                self.cards = {"models": message.fields["models"], "common": message.fields["common"]}
+                self.looked = int(message.id)
             elif worker.job and worker.job.key == message.id:
                 answers.append((worker, message))
         return answers
@@ -120,6 +140,7 @@ class Pool:
         worker.ready = True
         worker.device = fields["device"]
         self.cards = {"models": fields["models"], "common": fields["common"]}
+        self.looked = self._looks
         for place in self._places:
             if place.worker is worker:
                 place.failures = 0

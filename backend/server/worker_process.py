@@ -24,9 +24,9 @@ log = logging.getLogger(__name__)
 COMMAND = (sys.executable, "-m", "backend.worker")
 
 # Ctrl+C in a terminal is for the server, which then ends its workers itself.
-_DETACHED: dict[str, Any] = {"start_new_session": True}
+DETACHED: dict[str, Any] = {"start_new_session": True}
 if sys.platform == "win32":
-    _DETACHED = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+    DETACHED = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
 
 
 class Worker:
@@ -54,7 +54,7 @@ class Worker:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             cwd=Path(__file__).parents[2],  # `-m` looks there first, and nowhere a user keeps files
-            **_DETACHED,
+            **DETACHED,
         )
         assert self.process.stdin is not None and self.process.stderr is not None
         orders = {**connect, "name": self.name, "device": device, "log_level": log.getEffectiveLevel()}

@@ -19,18 +19,24 @@ Client to server
     hello     software (text)                    -> hello
     models    -                                  -> models
     inpaint   model, params, image, buffers      -> progress ..., then result or error
-    cancel    job (the id of an inpaint)         -> ok; the job itself ends with an error `cancelled`
+    fetch     model                              -> progress ..., then fetched or error; from 1.1 on
+    cancel    job (the id of an inpaint or       -> ok; the job itself ends with an error `cancelled`
+              a fetch)
     status    -                                  -> status
     shutdown  -                                  -> ok, then the server ends
 
 Server to client
     hello     software, pid, host (of the server)
     models    models (list of cards), common (specs of the settings that all models share);
-              a card's own settings are its `params`
+              a card's own settings are its `params`. From 1.1 on a card says whether it is
+              `installed`, and in `download` what fetching its weights means: {bytes (0 unknown),
+              licence, commercial (whether it allows commercial use), page}, or null where a program
+              cannot fetch them. What was installed or imported meanwhile is in every answer
     progress  stage (text), fraction (0 to 1); at least once a second while a job waits or runs. While
               it waits, stage is "waiting" and position its place in the queue, from 1
     result    model (what filled it), offset [x, y], layout, candidates [{seed, buffer}];
               one buffer a candidate, h x w x C
+    fetched   model; its weights are on the backend's computer, and it can be asked to fill
     status    software, pid, host, uptime (s), idle_timeout (s, 0 never),
               workers (list of {pid, device, state, models, memory (bytes)}; state is "starting", "idle"
               or "busy", models those that are loaded),
@@ -38,6 +44,12 @@ Server to client
               "waiting"), queued (number of those that wait)
     ok        -
     error     code, message, hint (see `errors`)
+
+fetch in full
+    model     name of a card that has a `download`. Before it sends this, a client shows the user the
+              licence, if that does not allow commercial use. Fetches run beside the fills and never keep
+              them waiting; `progress` has the stages "downloading" and "checking". What has arrived when
+              a fetch is cancelled or breaks off is kept, and the next one goes on from there
 
 inpaint in full
     model     name from `models`, or "auto"
@@ -60,7 +72,7 @@ from typing import Any, Dict, List, Mapping, Tuple, Union
 from .errors import BAD_IMAGE, BAD_MESSAGE, TOO_LARGE, InpaintError
 from .pixels import LAYOUTS, SAMPLE_BYTES
 
-PROTOCOL = (1, 0)
+PROTOCOL = (1, 1)
 """(major, minor). Another major version cannot be talked to; a higher minor only adds."""
 
 MAX_PIXELS = 200_000_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -25,11 +25,7 @@ class Computer:
     """Fills holes on one device, one request at a time."""
 
     def __init__(self, device: str) -> None:
-        self._introduction = {
-            "models": [asdict(card) for card in pipeline.cards()],
-            "common": [asdict(param) for param in pipeline.PARAMS],
-        }
-        self._cache = ModelCache(device, {card["name"]: card for card in self._introduction["models"]})
+        self._cache = ModelCache(device, {})
 
     @property
     def device(self) -> str:
@@ -43,7 +39,11 @@ class Computer:
 
     def introduction(self) -> dict[str, Any]:
         """The fields of a worker's `ready` message."""
-        return {"device": self.device, **self._introduction}
+        return {"device": self.device, **self.cards()}
+
+    def cards(self) -> dict[str, Any]:
+        """The fields of a `models` message, looked up anew: weights come and go. From any thread."""
+        return _described(pipeline.cards())
 
     def answer(self, message: Message, progress: pipeline.Progress, cancel: Callable[[], bool]) -> Message:
         """The `result` or `error` that answers a checked `inpaint` message."""
@@ -76,7 +76,10 @@ class Computer:
 
     def _fill(self, message: Message, progress: pipeline.Progress, cancel: Callable[[], bool]) -> Message:
         fields = message.fields
-        params = check_settings(self._introduction, fields["model"], fields["params"])
+        known = pipeline.cards()
+        self._cache.cards = {card.name: {"network": card.network} for card in known}
+        asked = [card for card in known if card.name == fields["model"]] or known
+        params = check_settings(_described(asked), fields["model"], fields["params"])
 
         def load(name: str) -> pipeline.Model:
             if name in self._cache.loaded:
@@ -88,6 +91,13 @@ class Computer:
 
         layers = pipeline.fill(_request(message, params), load, progress, cancel)
         return _result(message, layers)
+
+
+def _described(cards: Sequence[pipeline.Card]) -> dict[str, Any]:
+    return {
+        "models": [card.as_dict() for card in cards],
+        "common": [asdict(param) for param in pipeline.PARAMS],
+    }
 
 
 def _request(message: Message, params: dict[str, Any]) -> pipeline.Request:

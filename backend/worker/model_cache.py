@@ -24,14 +24,18 @@ class ModelCache:
         device: "auto" for the best there is, or as torch names it.
         cards: of all models, by name. One with a true `network` runs on the device, others on the CPU.
         margin: bytes of memory, the computer's or the device's, to keep free for the work itself.
+
+    Attributes:
+        cards: may be replaced as weights come and go.
     """
 
     def __init__(
         self, device: str, cards: Mapping[str, Mapping[str, Any]], margin: int = 1_500_000_000
     ) -> None:
         self.device = device
-        self._cards, self._margin = cards, margin
+        self.cards, self._margin = cards, margin
         self._models: OrderedDict[str, pipeline.Model] = OrderedDict()
+        self._stamps: dict[str, object] = {}
 
     @property
     def loaded(self) -> list[str]:
@@ -45,10 +49,16 @@ class ModelCache:
             FillError: as `pipeline.load`.
             InpaintError: `bad-param` if the device does not work.
         """
+        stamp = pipeline.stamp(name)
+        if name in self._models and self._stamps[name] != stamp:
+            del self._models[name]  # its weights were replaced
+            _collect()
         if name not in self._models:
             self.make_room()
-            network = self._cards.get(name, {}).get("network", False)
-            self._models[name] = pipeline.load(name, self._working_device() if network else "cpu")
+            network = self.cards.get(name, {}).get("network", False)
+            self._stamps[name] = stamp
+            device = self._working_device() if network else "cpu"
+            self._models[name] = pipeline.load(name, device, precision="auto")
         self._models.move_to_end(name)
         return self._models[name]
 

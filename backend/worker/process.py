@@ -109,6 +109,11 @@ class Worker:
             self._todo.put(message)
         elif message.type == "cancel" and message.id == self._job[0]:
             self._job[1].set()
+        elif message.type == "look" and self._computer is not None:
+            try:
+                self._send(Message("cards", message.id, self._computer.cards()))
+            except Exception:  # the server goes on with those it knows; a fill must not suffer from it
+                log.exception("cannot list the models")
 
     def _send(self, message: Message) -> None:
         if message.type in ("result", "error"):

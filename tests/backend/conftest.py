@@ -160,8 +160,7 @@ class Running:
         self.process.stdout.close()
 
 
-@pytest.fixture
-def start() -> Iterator[Callable[..., Running]]:
+def _start() -> Iterator[Callable[..., Running]]:
     """Starts servers with workers that know the odd models; options are those of `serve`."""
     servers: list[Running] = []
 
@@ -172,6 +171,10 @@ def start() -> Iterator[Callable[..., Running]]:
     yield start
     for server in servers:
         server.close()
+
+
+start = pytest.fixture(_start, name="start")
+start_for_module = pytest.fixture(_start, name="start_for_module", scope="module")
 
 
 @pytest.fixture(scope="module")
