@@ -7,9 +7,10 @@
     python3 install.py --uninstall  remove all that this script and the backend made
 
 It makes `.venv` in this folder, installs the dependencies that pyproject.toml pins, compiles the fill's
-kernels, records for the editors where the backend is, and fills a hole in a photograph through that backend.
-It writes into this folder and the state folder (see backend/client/paths.py) alone. What a run has
-finished, the next one skips; `.venv/ai-inpaint.json` keeps the account.
+kernels, records for the editors where the backend is, installs their plugins, and fills a hole in a
+photograph through that backend. It writes into this folder, the state folder (see backend/client/paths.py)
+and, of each editor (see backend/editors.py), the plugin's own folder; into Krita's settings, if its user
+agrees, one line. What a run has finished, the next one skips; `.venv/ai-inpaint.json` keeps the account.
 
 Any Python 3 has to be able to read this file, if only to say which Python is needed: no newer syntax.
 """
@@ -30,10 +31,11 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 MINIMUM = (3, 10)
 ROOT = Path(os.path.abspath(__file__)).parent
@@ -421,16 +423,120 @@ def connect_editors(run: Run) -> None:
     record = paths().installation_file()
     record.write_text(json.dumps(installation(), indent=2), encoding="utf-8")
     run.say(f"recorded in {record}")
-    found = [(name, place) for name in ("Krita", "GIMP") for place in ours(".doctor").editor_places(name)]
-    for name, place in found:
-        run.say(f"{name} in {place}: {install_plugin(name, place, run.options.link)}")
-    if not found:
+    editors = ours(".editors").find()
+    for editor in editors:
+        programs = ", ".join(str(program) for program in editor.programs)
+        run.say(f"{editor}: {programs}")
+        if editor.place:
+            connect_editor(run, editor)
+        if editor.note:
+            run.say(f"  {editor.note}")
+    if editors and os.environ.get("AI_INPAINT_HOME"):
+        run.say("AI_INPAINT_HOME is set: the editors find the backend only if it is set for them, too.")
+    if not editors:
         run.say("Neither Krita nor GIMP was found; run install.py again once one is installed.")
 
 
-def install_plugin(name: str, place: Path, link: bool) -> str:
-    """Install the plugin for an editor, linked to this folder if `link`; returns what was done."""
-    return "found; its plugin comes with a later version"
+def connect_editor(run: Run, editor: Any) -> None:
+    """Install one editor's plugin and enable it; `connected` keeps the account of it.
+
+    Raises:
+        Stop: its folder cannot be written.
+    """
+    account = connected().get(str(editor.place), {"name": editor.name, "config": str(editor.config or "")})
+    new = not ours(".plugins").record(editor.name, editor.place)
+    try:
+        said = install_plugin(editor.name, editor.place, run.options.link, editor.pythons, run)
+        run.say(f"  {said}: {editor.place}")
+        connected({str(editor.place): account})
+        if editor.config:
+            account = enable_in_krita(run, editor.config, account, new)
+            connected({str(editor.place): account})
+    except OSError as problem:
+        hint = f"Close {editor.title} if it runs, make sure that {editor.place} can be written, and {AGAIN}"
+        if run.options.link and os.name == "nt":
+            hint = f"Windows makes links in its developer mode alone: switch that on, and {AGAIN}"
+        raise Stop(f"The plugin of {editor.title} could not be installed: {problem}.", hint) from problem
+    if "up to date" not in said and ours(".editors").running(editor.name):
+        run.say(f"  {editor.title} is running: restart it to use the plugin.")
+
+
+def connected(changes: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
+    """Folder to what was done for the editor that has it; with these changes, written to the state folder."""
+    path = paths().state_dir() / "plugins.json"
+    content = read_json(path)
+    if changes:
+        content.update(changes)
+        path.write_text(json.dumps(content, indent=2), encoding="utf-8")
+    return content
+
+
+def enable_in_krita(run: Run, config: Path, account: Dict[str, Any], new: bool) -> Dict[str, Any]:
+    """Add the plugin's line to Krita's settings, if the user agrees; returns the account of it."""
+    kritarc = ours(".kritarc")
+    enabled = kritarc.enabled(kritarc.read(config))
+    by_hand = "Krita ▸ Settings ▸ Configure Krita ▸ Python Plugin Manager ▸ AI Inpaint"
+    if enabled:
+        return account
+    if enabled is False and not new:
+        run.say(f"  It is switched off, and stays so; to switch it on: {by_hand}")
+        return account
+    if not run.options.yes:
+        asked = f"      Switch the plugin on in Krita's settings (one line in {config})? [Y/n] "
+        if not sys.stdin.isatty() or input(asked).strip().lower() not in ("", "y", "yes"):
+            run.say(f"  To switch it on: {by_hand} (or run install.py --yes)")
+            return account
+    done = kritarc.switch_on(config)
+    run.say(f"  switched on in {config}")
+    return {**account, "config": str(config), "kritarc": done}
+
+
+def install_plugin(
+    name: str,
+    place: Path,
+    link: bool = False,
+    pythons: Optional[Sequence[str]] = None,
+    run: Optional[Run] = None,
+) -> str:
+    """Install the plugin for an editor, or bring the one that is there up to date.
+
+    Args:
+        name: "krita" or "gimp".
+        place: Krita's resource folder, or GIMP's plug-ins folder.
+        link: link to this folder's files, do not copy them.
+        pythons: versions such as "3.11" to carry pyzmq for, downloaded where it is not that of .venv; None
+            is that of .venv alone. Without pyzmq the plugin uses the standard library.
+        run: what to tell the progress.
+
+    Returns:
+        What was done, for the user.
+
+    Raises:
+        OSError: a file could not be read or written.
+    """
+    plugins, python = ours(".plugins"), PYTHON if PYTHON.exists() else Path(sys.executable)
+
+    def tool(command: List[str]) -> str:
+        try:
+            (run or Run(parse([]))).tool(command, "pyzmq could not be downloaded.")
+        except Stop as problem:
+            return problem.hint
+        return ""
+
+    def say(text: str) -> None:
+        if run:
+            run.say("  " + text)
+
+    with tempfile.TemporaryDirectory() as folder:
+        holds = ours(".libraries").gather(
+            Path(folder), python, pythons, plugins.carried(name, place), environment(), tool, say
+        )
+        changed = plugins.put(name, place, ROOT, link, plugins.Vendor(Path(folder), holds) if holds else None)
+    served = plugins.carried(name, place).get("pythons")
+    carrier = (
+        f"with pyzmq for Python {', '.join(served)}" if served else "without pyzmq, which it can do without"
+    )
+    return f"plugin {'installed' if changed else 'is up to date'}, {carrier}"
 
 
 SHUTDOWN = """
@@ -529,12 +635,16 @@ def check(run: Run) -> int:
     }
     for what, there in findings.items():
         print(f"{'ok' if there else 'missing':8} {what}")
-    for name in ("Krita", "GIMP"):
-        for place in ours(".doctor").editor_places(name):
-            print(f"{'found':8} {name} in {place}")
-    if not all(findings.values()):
+    doctor = ours(".doctor")
+    complete = all(findings.values())
+    for finding in doctor.editor_findings():
+        complete = complete and finding.hint != doctor.AGAIN
+        print(f"{finding.level:8} {finding.message}")
+        if finding.hint:
+            print(f"{'':8} {finding.hint}")
+    if not complete:
         print("To set up what is missing: python3 install.py")
-    return 0 if all(findings.values()) else 1
+    return 0 if complete else 1
 
 
 def uninstall(run: Run) -> int:
@@ -556,13 +666,16 @@ def uninstall(run: Run) -> int:
     for name in ("installation_file", "connection_file", "settings_file", "log_file", "launch_log_file"):
         path = getattr(paths(), name)()
         doomed += [path, path.with_suffix(".lock"), *state.glob(path.name + ".*")]
-    doomed += [state / "install.log", state / "first-fill"]
+    doomed += [state / "install.log", state / "first-fill", state / "plugins.json"]
     doomed = [path for path in doomed if os.path.lexists(str(path))]
-    if doomed and sys.stdin.isatty() and not run.options.yes:
-        print("\n".join(str(path) for path in doomed))
+    plugins = installed_plugins()
+    if (doomed or plugins) and sys.stdin.isatty() and not run.options.yes:
+        print("\n".join([*map(str, doomed), *(f"the plugin in {place}" for place in plugins)]))
         if input("Remove these? [y/N] ").strip().lower() not in ("y", "yes"):
             return 1
     stop_backend(run)
+    for place, account in plugins.items():
+        disconnect(place, account)
     if not made and STAMP.exists():
         run.tool([str(PYTHON), "-m", "pip", "uninstall", "-y", "ai-inpaint"], "ai-inpaint stays in .venv.")
         print(f"{VENV} was there before and stays.")
@@ -573,6 +686,24 @@ def uninstall(run: Run) -> int:
             folder.rmdir()  # stays where anything else is in it
     print(f"Removed {len(doomed)} files and folders.")
     return 0
+
+
+def installed_plugins() -> Dict[str, Dict[str, Any]]:
+    """Folder to account of every plugin that was installed, those of which the account was lost too."""
+    found = {
+        str(editor.place): {"name": editor.name, "config": str(editor.config or "")}
+        for editor in ours(".editors").find()
+        if editor.place and ours(".plugins").record(editor.name, editor.place)
+    }
+    return {**found, **connected()}
+
+
+def disconnect(place: str, account: Dict[str, Any]) -> None:
+    """Remove a plugin, and its line from Krita's settings."""
+    count = ours(".plugins").remove(account["name"], Path(place))
+    print(f"The plugin in {place} is removed, {count} files.")
+    if account.get("config"):
+        ours(".kritarc").switch_off(Path(account["config"]), account.get("kritarc", {}))
 
 
 def remove(path: Path) -> None:

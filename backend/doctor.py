@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from . import __version__
+from . import __version__, editors, kritarc, plugins
 from .client import discovery, paths
 from .wire.errors import InpaintError
 
@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 _OLDEST_PYTHON = (3, 10)
 _LITTLE_SPACE, _NO_SPACE = 2 << 30, 200 << 20
-_AGAIN = "Run python3 install.py again."
+AGAIN = "Run python3 install.py again."
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def examine() -> Iterator[Finding]:
     yield from _packages()
     yield from _kernels()
     yield from _devices()
-    yield from _editors()
+    yield from editor_findings()
     yield from _state()
     yield from _backend()
 
@@ -73,11 +73,11 @@ def _packages() -> Iterator[Finding]:
         try:
             found = metadata.version(name)
         except metadata.PackageNotFoundError:
-            yield Finding("Packages", PROBLEM, f"{name} is not installed.", _AGAIN)
+            yield Finding("Packages", PROBLEM, f"{name} is not installed.", AGAIN)
             continue
         # torch adds its build: 2.13.0+cpu
         if found.partition("+")[0] != wanted:
-            yield Finding("Packages", WARNING, f"{name} is {found}; {wanted} is what was tested.", _AGAIN)
+            yield Finding("Packages", WARNING, f"{name} is {found}; {wanted} is what was tested.", AGAIN)
         else:
             exact.append(f"{name} {found}")
     if exact:
@@ -110,7 +110,7 @@ def _kernels() -> Iterator[Finding]:
             "Compiled code",
             WARNING,
             "None is there yet: the first fill has to wait for the compiler.",
-            _AGAIN,
+            AGAIN,
         )
 
 
@@ -118,7 +118,7 @@ def _devices() -> Iterator[Finding]:
     try:
         import torch
     except (ImportError, OSError) as problem:
-        yield Finding("Devices", PROBLEM, f"PyTorch cannot be loaded: {problem}.", _AGAIN)
+        yield Finding("Devices", PROBLEM, f"PyTorch cannot be loaded: {problem}.", AGAIN)
         return
     yield Finding("Devices", OK, f"cpu: {platform.processor() or platform.machine()}, {os.cpu_count()} cores")
     kind = "ROCm" if torch.version.hip else "CUDA"
@@ -145,10 +145,11 @@ def _devices() -> Iterator[Finding]:
         yield Finding("Devices", OK, "mps: Apple's graphics processor")
 
 
-def _editors() -> Iterator[Finding]:
-    found = [(name, place) for name in ("Krita", "GIMP") for place in editor_places(name)]
-    for name, place in found:
-        yield Finding("Editors", OK, f"{name}: {place}")
+def editor_findings() -> Iterator[Finding]:
+    """Each editor, and its plugin's state."""
+    found = editors.find()
+    for editor in found:
+        yield _editor(editor)
     if not found:
         yield Finding(
             "Editors",
@@ -158,33 +159,26 @@ def _editors() -> Iterator[Finding]:
         )
 
 
-def editor_places(name: str) -> list[Path]:
-    """Where Krita or GIMP is installed: programs, Flatpaks, Snaps, AppImages, application bundles."""
-    home = Path.home()
-    word = name.lower()
-    flatpak = {"Krita": "org.kde.krita", "GIMP": "org.gimp.GIMP"}[name]
-    programs = [shutil.which(program) for program in (word, f"{word}-3.0", f"{word}-3")]
-    places = [Path(program) for program in programs if program]
-    places += [folder / "flatpak/app" / flatpak for folder in (Path("/var/lib"), home / ".local/share")]
-    places += [Path("/snap") / word, Path("/var/lib/snapd/snap") / word]
-    for folder in (home / "Applications", home / ".local/bin", Path("/opt")):
-        places += _matching(folder, f"{word}*.appimage")
-    for folder in (Path("/Applications"), home / "Applications"):
-        places += _matching(folder, f"{word}*.app")
-    for variable in ("ProgramFiles", "ProgramW6432", "LOCALAPPDATA"):
-        if base := os.environ.get(variable):
-            for folder in _matching(Path(base), f"{word}*") + _matching(Path(base) / "Programs", f"{word}*"):
-                places += _matching(folder / "bin", f"{word}*.exe")
-    unique = {place.resolve(): place for place in places if place.exists()}
-    return list(unique.values())
-
-
-def _matching(folder: Path, pattern: str) -> list[Path]:
-    """Entries whose name, in lower case, matches; none for a folder that is missing or closed."""
-    try:
-        return sorted(path for path in folder.iterdir() if Path(path.name.lower()).match(pattern))
-    except OSError:
-        return []
+def _editor(editor: editors.Editor) -> Finding:
+    what = f"{editor}, {', '.join(map(str, editor.programs))}"
+    if editor.place is None:
+        return Finding("Editors", WARNING, f"{what}: no plugin.", editor.note)
+    plugin = plugins.state(editor.name, editor.place, ROOT)
+    where = f"in {editor.place}"
+    if not plugin.version:
+        return Finding("Editors", WARNING, f"{what}: no plugin {where}.", AGAIN)
+    if not plugin.current:
+        message = (
+            f"{what}: the plugin {plugin.version} {where} is not as AI Inpaint {__version__} installs it."
+        )
+        return Finding("Editors", WARNING, message, AGAIN)
+    if editor.config and not kritarc.enabled(kritarc.read(editor.config)):
+        hint = "Switch it on in Krita: Settings, Configure Krita, Python Plugin Manager, AI Inpaint."
+        return Finding("Editors", WARNING, f"{what}: the plugin {where} is switched off.", hint)
+    served = plugin.holds.get("pythons")
+    carrier = f"pyzmq for Python {', '.join(served)}" if served else "without pyzmq"
+    message = f"{what}: plugin {plugin.version} {where}, {carrier}" + (", linked" if plugin.link else "")
+    return Finding("Editors", OK, message, editor.note)
 
 
 def _state() -> Iterator[Finding]:
@@ -264,7 +258,7 @@ def _launch() -> Finding:
             "Run python3 install.py, or start it yourself with: ai-inpaint serve.",
         )
     except (OSError, ValueError, LookupError, TypeError):
-        return Finding("Start by editors", PROBLEM, f"{path} cannot be read.", _AGAIN)
+        return Finding("Start by editors", PROBLEM, f"{path} cannot be read.", AGAIN)
     if missing:
-        return Finding("Start by editors", PROBLEM, f"{missing[0]} is no longer there.", _AGAIN)
+        return Finding("Start by editors", PROBLEM, f"{missing[0]} is no longer there.", AGAIN)
     return Finding("Start by editors", OK, f"with {recorded['python']}")

@@ -27,6 +27,10 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("install.py", "pyproject.toml", "README.md", "LICENSE", "backend", "models")
+PARTS += ("krita_plugin", "gimp_plugin")
+
+KRITARC = b"toolbarslider=1\nlast=\xff\xfe\n\n[advancedColorSelector]\nx=1\n"
+LINUX = sys.platform == "linux"
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +64,8 @@ class Place:
             nobody = f"http://127.0.0.1:{unused.getsockname()[1]}/simple"
         kept = {name: value for name, value in os.environ.items() if not name.upper().startswith("PIP_")}
         kept = {name: value for name, value in kept.items() if not name.lower().endswith("_proxy")}
+        led = ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "GIMP3_DIRECTORY")
+        kept = {name: value for name, value in kept.items() if name not in led}
         kept.update(
             HOME=str(self.home),
             USERPROFILE=str(self.home),
@@ -70,20 +76,59 @@ class Place:
             PIP_NO_BUILD_ISOLATION="0",  # pip reads it as the value of --build-isolation
             PYTHONIOENCODING="utf-8",
             RUSTUP_HOME=str(folder / "rustup"),  # pip asks a rustc for its version, and rustup's writes
+            PATH=str(self.home / "bin") + os.pathsep + os.environ["PATH"],
         )
         self.environment = kept
 
     def run(
-        self, *arguments: str, python: Sequence[str] = (sys.executable,), **environment: str
+        self,
+        *arguments: str,
+        python: Sequence[str] = (sys.executable,),
+        stdin: int = subprocess.DEVNULL,
+        **environment: str,
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*python, str(self.root / "install.py"), *arguments],
             env={**self.environment, **environment},
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             capture_output=True,
             encoding="utf-8",
             timeout=110,
         )
+
+    def run_and_agree(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """As `run`, with a user at a terminal who says yes to a question."""
+        if os.name == "nt":
+            return self.run(*arguments, "--yes")
+        user, terminal = os.openpty()
+        try:
+            os.write(user, b"y\n")
+            return self.run(*arguments, stdin=terminal)
+        finally:
+            os.close(user)
+            os.close(terminal)
+
+    def add_editors(self) -> None:
+        """A Krita and a GIMP 3.0 that have run before, with settings of their own."""
+        for name in ("krita", "gimp-3.0"):
+            (self.home / "bin").mkdir(exist_ok=True)
+            (self.home / "bin" / name).touch(mode=0o755)
+        self.kritarc.parent.mkdir()
+        self.kritarc.write_bytes(KRITARC)
+        (self.home / ".local" / "share" / "krita" / "pykrita").mkdir(parents=True)
+        (self.home / ".config" / "GIMP" / "3.0").mkdir(parents=True)
+
+    @property
+    def kritarc(self) -> Path:
+        return self.home / ".config" / "kritarc"
+
+    @property
+    def krita_plugin(self) -> Path:
+        return self.home / ".local" / "share" / "krita" / "pykrita" / "ai_inpaint"
+
+    @property
+    def gimp_plugin(self) -> Path:
+        return self.home / ".config" / "GIMP" / "3.0" / "plug-ins" / "ai-inpaint"
 
     def simulate(self, code: str) -> str:
         """A folder for PYTHONPATH: an operating system or a Python that is as `code` makes it."""
@@ -92,10 +137,14 @@ class Place:
         (folder / "sitecustomize.py").write_text(code, encoding="utf-8")
         return str(folder)
 
-    def tree(self) -> dict[str, bytes | None]:
-        """All that is in the copy and the state folder; what Python may cache left out."""
+    @property
+    def version(self) -> str:
+        return str(json.loads((self.state / "installation.json").read_text(encoding="utf-8"))["software"])
+
+    def tree(self, *tops: Path) -> dict[str, bytes | None]:
+        """All that is in the copy, the state folder and the home; what Python may cache left out."""
         found: dict[str, bytes | None] = {}
-        for top in (self.root, self.state, self.home):
+        for top in tops or (self.root, self.state, self.home):
             for path in sorted(top.rglob("*")):
                 if "__pycache__" not in path.parts:
                     found[str(path)] = path.read_bytes() if path.is_file() else None
@@ -261,6 +310,90 @@ def test_what_to_do_is_read_from_what_the_tool_said(script: ModuleType, output: 
     assert word in script.advice(output)
 
 
+# The editors: more in tests/backend/test_editors.py, test_plugins.py, test_libraries.py, test_kritarc.py
+
+
+OLD, OFF = b"a=1\n", b"[python]\nenable_ai_inpaint=false\n"
+ON = b"[python]\nenable_ai_inpaint=true\n"
+
+
+@pytest.mark.parametrize(
+    "options, new, before, after",
+    [
+        (["--yes"], True, OLD, OLD + b"\n" + ON),
+        (["--yes"], True, OFF, ON),
+        (["--yes"], False, OFF, OFF),
+        (["--yes"], True, ON, ON),
+        (["--yes"], True, None, ON),
+        ([], True, OLD, OLD),
+        ([], True, None, None),
+    ],
+)  # fmt: skip
+def test_the_plugin_is_enabled_only_if_the_user_agrees(
+    script: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    new: bool,
+    before: bytes | None,
+    after: bytes | None,
+) -> None:
+    config = tmp_path / "settings" / "kritarc"
+    if before is not None:
+        config.parent.mkdir()
+        config.write_bytes(before)
+    with open(os.devnull) as nobody:
+        monkeypatch.setattr(sys, "stdin", nobody)
+        account = script.enable_in_krita(script.Run(script.parse(options)), config, {"name": "krita"}, new)
+    assert (config.read_bytes() if config.exists() else None) == after
+    said = capsys.readouterr().out
+    assert ("Python Plugin Manager" in said) == (after != ON and before == after)
+    assert account["name"] == "krita"
+    if before != after:
+        script.disconnect(str(tmp_path / "krita"), account)
+        left = b"[python]\n" if before == OFF else before
+        assert (config.read_bytes() if config.exists() else None) == left
+        assert config.parent.exists() == (before is not None)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links and modes of POSIX")
+def test_settings_behind_a_link_are_edited_where_they_are(script: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "dotfiles").mkdir()
+    real, link = tmp_path / "dotfiles" / "kritarc", tmp_path / "kritarc"
+    real.write_bytes(OLD)
+    real.chmod(0o640)
+    link.symlink_to(real)
+    script.enable_in_krita(script.Run(script.parse(["--yes"])), link, {"name": "krita"}, True)
+    assert link.is_symlink()
+    assert real.read_bytes() == OLD + b"\n" + ON
+    assert real.stat().st_mode & 0o777 == 0o640
+    assert [path.name for path in real.parent.iterdir()] == ["kritarc"]
+
+
+@pytest.mark.parametrize("name", ["krita", "gimp"])
+def test_for_developers_the_plugin_is_links(script: ModuleType, tmp_path: Path, name: str) -> None:
+    assert "plugin installed" in script.install_plugin(name, tmp_path, link=True)
+    folder = tmp_path / {"krita": "pykrita/ai_inpaint", "gimp": "ai-inpaint"}[name]
+    assert (folder / "backend" / "client").resolve() == ROOT / "backend" / "client"
+    assert (folder / "host.py").resolve().parent.parent.parent == ROOT
+    assert "up to date" in script.install_plugin(name, tmp_path, link=True)
+
+
+def test_a_folder_that_cannot_be_written_stops_with_what_to_do(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from backend.editors import Editor
+
+    monkeypatch.setenv("AI_INPAINT_HOME", str(tmp_path / "state"))
+    (tmp_path / "plug-ins").write_text("in the way")
+    editor = Editor("gimp", "package", (), tmp_path / "plug-ins", pythons=())
+    with pytest.raises(script.Stop) as caught:
+        script.connect_editor(script.Run(script.parse([])), editor)
+    assert "The plugin of GIMP could not be installed" in str(caught.value)
+    assert str(tmp_path / "plug-ins") in caught.value.hint
+
+
 # The whole way
 
 
@@ -268,6 +401,7 @@ def test_what_to_do_is_read_from_what_the_tool_said(script: ModuleType, output: 
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """One place for the tests below, which tell one story in their order."""
     place = Place(tmp_path_factory.mktemp("story"))
+    place.add_editors()
     yield place
     place.run("--uninstall", "--yes")
 
@@ -295,8 +429,9 @@ def test_it_goes_on_and_ends_with_the_path_of_the_result(story: Place) -> None:
     packages = sysconfig.get_paths(vars={"base": str(story.root / ".venv")})["purelib"]
     mine = sysconfig.get_paths()["purelib"]
     Path(packages, "arrived.pth").write_text(f"import sys; sys.path.insert(1, {mine!r})\n", encoding="utf-8")
-    done = story.run("--device", "cpu")
+    done = story.run_and_agree("--device", "cpu")
     assert done.returncode == 0, done.stdout + done.stderr
+    story.said = done.stdout  # type: ignore[attr-defined]
     result = Path(done.stdout.splitlines()[-1])
     assert result == story.state / "first-fill" / "result.png"
     assert result.is_file()
@@ -326,18 +461,43 @@ def test_the_installation_is_recorded_for_the_editors(story: Place) -> None:
     assert record["software"]
 
 
+@pytest.mark.skipif(not LINUX, reason="the editors are Linux's")
+def test_both_editors_have_their_plugin(story: Place) -> None:
+    said = story.said  # type: ignore[attr-defined]
+    assert f"one line in {story.kritarc})? [Y/n]" in said
+    for title, plugin in (("Krita (package)", story.krita_plugin), ("GIMP (package)", story.gimp_plugin)):
+        assert title in said
+        assert (plugin / "backend" / "client" / "session.py").is_file()
+        assert (plugin / "vendor" / "msgpack" / "fallback.py").is_file()
+    assert (story.krita_plugin.with_suffix(".desktop")).is_file()
+    assert (story.krita_plugin.parents[1] / "actions" / "ai_inpaint.action").is_file()
+    assert os.access(story.gimp_plugin / "ai-inpaint.py", os.X_OK)
+    assert story.kritarc.read_bytes() == KRITARC + b"\n[python]\nenable_ai_inpaint=true\n"
+
+
 def test_check_is_content_and_changes_nothing(story: Place) -> None:
     before = story.tree()
     done = story.run("--check")
     assert done.returncode == 0, done.stdout
     assert "missing" not in done.stdout
     assert story.tree() == before
+    if LINUX:
+        assert f"Krita (package), {story.home}" in done.stdout
+        assert f"plugin {story.version} in {story.gimp_plugin.parent}" in done.stdout
 
 
-def test_a_second_run_needs_no_network(story: Place) -> None:
-    done = story.run()
+def test_a_second_run_needs_no_network_and_touches_no_editor(story: Place) -> None:
+    if LINUX:  # the user's will, said in Krita's plugin manager
+        story.kritarc.write_bytes(story.kritarc.read_bytes().replace(b"inpaint=true", b"inpaint=false"))
+    before = story.tree(story.home)
+    done = story.run("--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     assert Path(done.stdout.splitlines()[-1]).is_file()
+    assert story.tree(story.home) == before
+    if LINUX:
+        assert done.stdout.count("plugin is up to date") == 2
+        assert "It is switched off, and stays so" in done.stdout
+        assert "switched off" in story.run("--check").stdout
 
 
 def test_another_device_asks_for_pytorch_again(story: Place) -> None:

@@ -113,14 +113,14 @@ def _installation(folder: Path) -> Dict[str, str]:
         raise InpaintError(
             NOT_INSTALLED,
             f"The record of AI Inpaint's installation, {path}, cannot be read.",
-            "Run python3 install.py in its folder again.",
+            "Run python3 install.py in its folder again." + _in_sandbox(),
         ) from problem
     for there in installation.values():
         if not os.path.exists(there):
             raise InpaintError(
                 NOT_INSTALLED,
                 f"AI Inpaint's backend is no longer where it was installed: {there} is missing.",
-                "Run python3 install.py in its folder again.",
+                "Run python3 install.py in its folder again." + _in_sandbox(),
             )
     return installation
 

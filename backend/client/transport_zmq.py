@@ -32,8 +32,10 @@ class ZmqTransport(Transport):
             ImportError: pyzmq is not there or does not fit this Python.
             InpaintError: see `open_transport`.
         """
-        import zmq
-
+        try:
+            import zmq
+        except Exception as problem:  # a build for another Python fails in more ways than one
+            raise ImportError(str(problem) or repr(problem)) from problem
         self._zmq = zmq
         self._connection = connection
         self._problem: Optional[InpaintError] = None

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from backend import doctor
+from backend import __version__, doctor, kritarc, plugins
 from backend.cli import main
 from backend.client import discovery, paths
 
@@ -23,6 +23,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("AI_INPAINT_HOME", str(tmp_path / "state"))
+    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "GIMP3_DIRECTORY"):
+        monkeypatch.delenv(name, raising=False)
     return tmp_path
 
 
@@ -59,19 +61,55 @@ def test_packages_are_compared_with_the_pins(monkeypatch, tmp_path):
     assert (ill.level, ill.hint) == ("warning", "Run python3 install.py again.")
 
 
-@pytest.mark.skipif(os.name == "nt", reason="programs are found another way there")
-def test_editors_are_found_on_the_path_and_as_packages(home):
-    assert [finding.level for finding in findings("Editors")] == ["warning"]
+@pytest.mark.skipif(sys.platform != "linux", reason="editors are found another way there")
+def test_each_editor_and_the_state_of_its_plugin(home):
+    def said(home: Path) -> list[tuple[str, str, str]]:
+        mine = [finding for finding in findings("Editors") if str(home) in finding.message]
+        return [(finding.level, finding.message, finding.hint) for finding in mine]
+
+    assert said(home) == []
     (home / "bin").mkdir()
     (home / "bin" / "krita").touch(mode=0o755)
     (home / ".local/share/flatpak/app/org.gimp.GIMP").mkdir(parents=True)
-    (home / "Applications").mkdir()
-    (home / "Applications" / "Krita-5.2.9-x86_64.AppImage").touch()
-    assert {finding.message for finding in findings("Editors")} == {
-        f"Krita: {home}/bin/krita",
-        f"Krita: {home}/Applications/Krita-5.2.9-x86_64.AppImage",
-        f"GIMP: {home}/.local/share/flatpak/app/org.gimp.GIMP",
-    }
+    krita, gimp = said(home)
+    place = home / ".local/share/krita"
+    assert krita[1:] == (f"Krita (package), {home}/bin/krita: no plugin in {place}.", doctor.AGAIN)
+    assert "GIMP (Flatpak)" in gimp[1]
+    assert "Start this GIMP once" in gimp[2]
+
+    (home / "libraries/msgpack").mkdir(parents=True)
+    vendor = plugins.Vendor(home / "libraries", {"msgpack": "1", "pyzmq": "2", "pythons": ["3.10", "3.12"]})
+    plugins.put("krita", place, ROOT, vendor=vendor)
+    (krita, _) = said(home)
+    assert (krita[0], "is switched off" in krita[1], "Python Plugin Manager" in krita[2]) == (
+        "warning",
+        True,
+        True,
+    )
+    (home / ".config").mkdir()
+    (home / ".config/kritarc").write_bytes(kritarc.enable(b""))
+    (krita, _) = said(home)
+    assert (krita[0], krita[2]) == ("ok", "")
+    assert "pyzmq for Python 3.10, 3.12" in krita[1]
+
+    record = place / "pykrita/ai_inpaint/installed.json"
+    record.write_text(record.read_text().replace(f'"{__version__}"', '"0.0.1"'))
+    (krita, _) = said(home)
+    assert (krita[0], "plugin 0.0.1" in krita[1], krita[2]) == ("warning", True, doctor.AGAIN)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="editors are found another way there")
+def test_an_editor_in_a_sandbox_is_told_apart(home):
+    (home / ".local/share/flatpak/app/org.kde.krita").mkdir(parents=True)
+    place = home / ".var/app/org.kde.krita"
+    (home / "libraries/msgpack").mkdir(parents=True)
+    plugins.put(
+        "krita", place / "data/krita", ROOT, vendor=plugins.Vendor(home / "libraries", {"msgpack": "1"})
+    )
+    (place / "config").mkdir()
+    (place / "config/kritarc").write_bytes(kritarc.enable(b""))
+    (known,) = [finding for finding in findings("Editors") if str(home) in finding.message]
+    assert (known.level, "ai-inpaint serve" in known.hint) == ("ok", True)
 
 
 def test_what_a_backend_that_crashed_leaves_is_noticed(home):
