@@ -1,0 +1,1 @@
+"""Real editors on a virtual screen."""

@@ -1,0 +1,1 @@
+"""The installed plug-in in a real GIMP 3."""
