@@ -1,0 +1,172 @@
+"""A Krita of one's own: its home, the plugin as install.py puts it there, and the driver beside it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from ..xvfb import Display
+
+ROOT = Path(__file__).resolve().parents[3]
+DRIVER = Path(__file__).with_name("driver")
+
+
+def install_module() -> Any:
+    """install.py, imported."""
+    spec = importlib.util.spec_from_file_location("install", ROOT / "install.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["install"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+class Home:
+    """A user's home folder with the plugin in it.
+
+    Attributes:
+        path: the folder.
+        resources: Krita's resource folder in it.
+        state: where backend and plugin meet.
+    """
+
+    def __init__(self, path: Path, backend: bool = True) -> None:
+        """`backend`: whether one is recorded as installed, from this checkout."""
+        self.path = path
+        self.resources = path / "data" / "krita"
+        self.state = path / "state"
+        for folder in (self.resources, self.state, path / "config", path / "cache", path / "run"):
+            folder.mkdir(parents=True)
+        (path / "run").chmod(0o700)
+        self.state.chmod(0o700)
+        install_module().install_plugin("krita", self.resources)
+        shutil.copytree(DRIVER, self.resources / "pykrita", dirs_exist_ok=True)
+        settings = "[python]\nenable_ai_inpaint=true\nenable_ai_inpaint_driver=true\n"
+        (path / "config" / "kritarc").write_text(settings)
+        (path / "config" / "kritadisplayrc").write_text("OpenGLRenderer=none\n")
+        if backend:
+            self.record_backend(sys.executable)
+
+    def record_backend(self, python: str) -> None:
+        """Write what install.py writes: which Python has the backend, and where."""
+        content = {"python": python, "root": str(ROOT)}
+        (self.state / "installation.json").write_text(json.dumps(content))
+
+    def record_odd_backend(self) -> None:
+        """The same, with workers whose models wait, crash and eat memory."""
+        path = self.path / "odd-python"
+        path.write_text(
+            f"#!/bin/sh\nexec '{sys.executable}' '{Path(__file__).with_name('odd_backend.py')}' \"$@\"\n"
+        )
+        path.chmod(0o755)
+        self.record_backend(str(path))
+
+    def backend(self) -> int:
+        """Process number of the backend that runs for this home; 0 if none does."""
+        path = self.state / "connection.json"
+        return int(json.loads(path.read_text())["pid"]) if path.exists() else 0
+
+    def stop_backend(self) -> None:
+        """End the backend, if one runs."""
+        command = [sys.executable, "-m", "backend.cli", "stop"]
+        if self.backend():
+            subprocess.run(command, cwd=ROOT, env=self.environment(), check=True, capture_output=True)
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """For a Krita, or a backend, that lives in this home."""
+        keep = {name: os.environ[name] for name in ("NUMBA_CACHE_DIR",) if name in os.environ}
+        # Krita's Python takes the first python3 of the path for its home: not that of a virtual environment.
+        ours = str(Path(sys.executable).parent)
+        folders = [one for one in os.environ["PATH"].split(os.pathsep) if one != ours]
+        return {
+            **keep,
+            "PATH": os.pathsep.join(folders),
+            "HOME": str(self.path),
+            "XDG_CONFIG_HOME": str(self.path / "config"),
+            "XDG_DATA_HOME": str(self.path / "data"),
+            "XDG_CACHE_HOME": str(self.path / "cache"),
+            "XDG_RUNTIME_DIR": str(self.path / "run"),
+            "LANG": "C.UTF-8",
+            "LIBGL_ALWAYS_SOFTWARE": "1",
+            "AI_INPAINT_HOME": str(self.state),
+            **more,
+        }
+
+
+class Krita:
+    """One run of Krita, with a scenario."""
+
+    def __init__(
+        self, home: Home, display: Display, scenario: Path, limit: float = 120.0, **more: str
+    ) -> None:
+        self.home = home
+        self.report = home.path / f"{scenario.stem}.jsonl"
+        self.log = home.path / f"{scenario.stem}.log"
+        self._limit = limit
+        environment = home.environment(
+            DISPLAY=display.name,
+            AI_INPAINT_SCENARIO=str(scenario.resolve()),
+            AI_INPAINT_REPORT=str(self.report),
+            AI_INPAINT_LIMIT=str(limit - 20),
+            **more,
+        )
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                ["krita", "--nosplash"],
+                env=environment,
+                cwd=home.path,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+            )
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What was reported so far."""
+        if not self.report.exists():
+            return []
+        text = self.report.read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+    def reported(self) -> dict[str, Any]:
+        """The same by name; of several with one name the last."""
+        return {line["name"]: line["value"] for line in self.lines()}
+
+    def wait(self, keep: Path | None = None) -> dict[str, Any]:
+        """Wait until Krita has ended; what was reported.
+
+        Args:
+            keep: folder that gets a copy of the report and of what Krita said.
+
+        Raises:
+            AssertionError: Krita hung or crashed, or the scenario failed.
+        """
+        began = time.monotonic()
+        try:
+            code = self.process.wait(self._limit)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"Krita hung: {self._tail()}") from None
+        finally:
+            if keep is not None:
+                for path in (self.report, self.log):
+                    if path.exists():
+                        shutil.copy(path, keep)
+        found = self.reported()
+        found["seconds"] = time.monotonic() - began
+        assert "error" not in found, f"{found['error']}\n{self._tail()}"
+        assert "uncaught" not in found, found["uncaught"]
+        assert "end" in found, f"Krita ended with exit code {code} after {list(found)[-2:-1]}: {self._tail()}"
+        assert code == 0, f"Krita ended with exit code {code}: {self._tail()}"
+        return found
+
+    def _tail(self) -> str:
+        lines = self.log.read_text(errors="replace").splitlines()
+        return "\n".join(line for line in lines if not line.startswith("QPainter"))[-4000:]
