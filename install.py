@@ -69,7 +69,7 @@ class Run:
     @contextlib.contextmanager
     def step(self, title: str) -> Iterator[None]:
         self.number += 1
-        self.say(f"[{self.number}/{8 if self.options.test else 7}] {title}", indent="")
+        self.say(f"[{self.number}/{9 if self.options.test else 8}] {title}", indent="")
         start = time.monotonic()
         yield
         self.say(f"done, {time.monotonic() - start:.0f} s")
@@ -574,6 +574,49 @@ def stop_backend(run: Run) -> None:
         time.sleep(0.05)
 
 
+RECOMMENDED = """
+import json
+from models import zoo
+there = zoo.installed()
+for name, entry in zoo.published().items():
+    if entry.recommended and name not in there:
+        said = f"{entry.title} ({entry.size / 1e6:.0f} MB, licence {entry.licence})"
+        print(json.dumps([said, str(zoo.folder() / name)]))
+"""
+
+
+def offer_weights(run: Run) -> None:
+    """Fetch the recommended network, if the user wants it; the other models need no weights."""
+    failure = "The models could not be listed."
+    lacking = [json.loads(line) for line in run.tool([str(PYTHON), "-c", RECOMMENDED], failure)]
+    missing = ", ".join(said for said, _ in lacking)
+    later = "Later: ai-inpaint models get --recommended"
+    if not missing:
+        run.say("the recommended ones are there")
+        return
+    if run.options.test:
+        run.say(f"the tests need none. {later}")
+        return
+    if not run.options.yes:
+        if stamp().get("no_weights") or not sys.stdin.isatty():
+            run.say(f"not fetched: {missing}. {later}")
+            return
+        if input(f"      Fetch {missing}? [Y/n] ").strip().lower() not in ("", "y", "yes"):
+            stamp(no_weights=True)
+            run.say(f"going on without. {later}")
+            return
+    command = [str(PYTHON), "-m", "backend.cli", "models", "get", "--recommended", "--if-online", "--yes"]
+    run.note("$ " + " ".join(command))
+    stamp(weights=sorted({*fetched(), *(place for _, place in lacking)}))
+    if subprocess.call(command, cwd=str(ROOT), env=environment()):
+        run.say(f"Going on without it. {later}")
+
+
+def fetched() -> List[str]:
+    """The folders of weights that `offer_weights` has filled, or tried to."""
+    return list(stamp().get("weights", []))
+
+
 def first_fill(run: Run) -> str:
     stop_backend(run)
     failure = "The backend could not fill the photograph."
@@ -613,10 +656,12 @@ def install(run: Run) -> int:
         compile_kernels(run)
     with run.step("The editors"):
         connect_editors(run)
+    with run.step("Weights of the recommended network"):
+        offer_weights(run)
     with run.step("A first fill: a photograph and a mask, sent to the backend"):
         result = first_fill(run)
     if run.options.test:
-        run.say(f"[8/8] Tests (the first fill is {result})", indent="")
+        run.say(f"[9/9] Tests (the first fill is {result})", indent="")
         return run_tests(run)
     print(result, flush=True)
     return 0
@@ -666,6 +711,8 @@ def uninstall(run: Run) -> int:
     for name in ("installation_file", "connection_file", "settings_file", "log_file", "launch_log_file"):
         path = getattr(paths(), name)()
         doomed += [path, path.with_suffix(".lock"), *state.glob(path.name + ".*")]
+    weights = [Path(place) for place in fetched()]
+    doomed += [path for place in weights for path in (place, *place.parent.glob(f".{place.name}.*"))]
     doomed += [state / "install.log", state / "first-fill", state / "plugins.json"]
     doomed = [path for path in doomed if os.path.lexists(str(path))]
     plugins = installed_plugins()
@@ -681,7 +728,7 @@ def uninstall(run: Run) -> int:
         print(f"{VENV} was there before and stays.")
     for path in doomed:
         remove(path)
-    for folder in (SCRATCH.parent, state):
+    for folder in (SCRATCH.parent, *(place.parent for place in weights), state):
         with contextlib.suppress(OSError):
             folder.rmdir()  # stays where anything else is in it
     print(f"Removed {len(doomed)} files and folders.")

@@ -70,6 +70,8 @@ class Place:
             HOME=str(self.home),
             USERPROFILE=str(self.home),
             AI_INPAINT_HOME=str(self.state),
+            AI_INPAINT_MODELS=str(self.state / "models"),
+            AI_INPAINT_OFFLINE="1",
             PIP_CONFIG_FILE=os.devnull,
             PIP_INDEX_URL=nobody,
             PIP_RETRIES="1",
@@ -97,12 +99,12 @@ class Place:
         )
 
     def run_and_agree(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """As `run`, with a user at a terminal who says yes to a question."""
+        """As `run`, with a user at a terminal who says yes to both questions."""
         if os.name == "nt":
             return self.run(*arguments, "--yes")
         user, terminal = os.openpty()
         try:
-            os.write(user, b"y\n")
+            os.write(user, b"y\ny\n")
             return self.run(*arguments, stdin=terminal)
         finally:
             os.close(user)
@@ -410,7 +412,7 @@ def test_without_a_network_it_says_so(story: Place) -> None:
     story.before = story.tree()  # type: ignore[attr-defined]
     done = story.run("--device", "cpu")
     assert done.returncode == 1
-    assert "[3/7] PyTorch" in done.stdout
+    assert "[3/8] PyTorch" in done.stdout
     assert "PyTorch could not be installed" in done.stderr
     assert "could not be reached" in done.stderr
     assert str(story.state / "install.log") in done.stderr
@@ -431,12 +433,19 @@ def test_it_goes_on_and_ends_with_the_path_of_the_result(story: Place) -> None:
     Path(packages, "arrived.pth").write_text(f"import sys; sys.path.insert(1, {mine!r})\n", encoding="utf-8")
     done = story.run_and_agree("--device", "cpu")
     assert done.returncode == 0, done.stdout + done.stderr
-    story.said = done.stdout  # type: ignore[attr-defined]
+    story.said, story.errors = done.stdout, done.stderr  # type: ignore[attr-defined]
     result = Path(done.stdout.splitlines()[-1])
     assert result == story.state / "first-fill" / "result.png"
     assert result.is_file()
     assert (story.state / "first-fill" / "sheet.png").is_file()
     assert done.stdout.endswith(f"{result}\n")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="asks at a terminal of Unix")
+def test_weights_are_offered_and_without_a_network_it_goes_on(story: Place) -> None:
+    said = story.said  # type: ignore[attr-defined]
+    assert "Fetch Big LaMa (206 MB, licence Apache-2.0)? [Y/n]" in said
+    assert "Going on without big-lama" in story.errors  # type: ignore[attr-defined]
 
 
 def test_the_first_fill_changes_the_hole_and_nothing_else(story: Place) -> None:
