@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from .. import roots
 from . import root
 from .root import Gimp
 
 
 def install(place: Path) -> None:
     """Install the plug-in as install.py does."""
-    spec = importlib.util.spec_from_file_location("install", root.ROOT / "install.py")
+    spec = importlib.util.spec_from_file_location("install", roots.ROOT / "install.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -25,7 +26,7 @@ def install(place: Path) -> None:
 @pytest.fixture(scope="session")
 def gimp_root() -> Path:
     """A root with GIMP; without one a test is skipped, or fails in CI."""
-    reason = root.missing()
+    reason = roots.missing()
     if reason and os.environ.get("CI"):
         pytest.fail(f"no GIMP to test with: {reason}")
     if reason:

@@ -1,4 +1,7 @@
-"""A Krita of one's own: its home, the plugin as install.py puts it there, and the driver beside it."""
+"""A Krita of one's own: its home, the plugin as install.py puts it there, and the driver beside it.
+
+It is the machine's Krita, or with AI_INPAINT_KRITA_SUITE=trixie that of another Debian, in a root of its own.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from .. import roots
+from ..roots import ROOT
 from ..xvfb import Display
 
-ROOT = Path(__file__).resolve().parents[3]
+SUITE = os.environ.get("AI_INPAINT_KRITA_SUITE", "")
+PACKAGES = ("krita", "python3-pyqt5")
 DRIVER = Path(__file__).with_name("driver")
 
 
@@ -35,6 +41,7 @@ class Home:
         path: the folder.
         resources: Krita's resource folder in it.
         state: where backend and plugin meet.
+        python: what the plugin starts the backend with.
     """
 
     def __init__(self, path: Path, backend: bool = True) -> None:
@@ -51,8 +58,9 @@ class Home:
         settings = "[python]\nenable_ai_inpaint=true\nenable_ai_inpaint_driver=true\n"
         (path / "config" / "kritarc").write_text(settings)
         (path / "config" / "kritadisplayrc").write_text("OpenGLRenderer=none\n")
+        self.python = str(roots.backend_python(path / "python")) if SUITE else sys.executable
         if backend:
-            self.record_backend(sys.executable)
+            self.record_backend(self.python)
 
     def record_backend(self, python: str) -> None:
         """Write what install.py writes: which Python has the backend, and where."""
@@ -63,7 +71,7 @@ class Home:
         """The same, with workers whose models wait, crash and eat memory."""
         path = self.path / "odd-python"
         path.write_text(
-            f"#!/bin/sh\nexec '{sys.executable}' '{Path(__file__).with_name('odd_backend.py')}' \"$@\"\n"
+            f"#!/bin/sh\nexec '{self.python}' '{Path(__file__).with_name('odd_backend.py')}' \"$@\"\n"
         )
         path.chmod(0o755)
         self.record_backend(str(path))
@@ -119,13 +127,32 @@ class Krita:
         )
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                ["krita", "--nosplash"],
+                self._command(environment),
                 env=environment,
                 cwd=home.path,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
             )
+
+    def _command(self, environment: dict[str, str]) -> list[str]:
+        """What runs Krita."""
+        if not SUITE:
+            return ["krita", "--nosplash"]
+        root = roots.get("krita", PACKAGES, SUITE)
+        sandbox = roots.sandbox(root, [ROOT, self.home.path.parents[1]])
+        settings = [f"{name}={value}" for name, value in environment.items()]
+        return [
+            *sandbox,
+            "--chdir",
+            str(self.home.path),
+            "--",
+            "/usr/bin/env",
+            "-i",
+            *settings,
+            "krita",
+            "--nosplash",
+        ]
 
     def lines(self) -> list[dict[str, Any]]:
         """What was reported so far."""

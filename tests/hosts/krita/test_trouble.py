@@ -29,7 +29,7 @@ def told(
     krita = Krita(home, display, SCENARIO, 240, AI_INPAINT_OUT=str(folder), AI_INPAINT_PHOTO=str(photo))
     yield krita.wait(keep=pictures_folder)
     home.stop_backend()
-    home.record_backend(sys.executable)
+    home.record_backend(home.python)
 
 
 def test_a_backend_that_is_missing(told: dict[str, Any]) -> None:

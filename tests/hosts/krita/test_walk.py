@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,18 @@ class Walk:
             self.picture("failed")
             raise
         return self.state
+
+    def window(self, title: str) -> str:
+        """The number of the window whose title has these words, as soon as there is one."""
+        found: list[str] = []
+
+        def look() -> bool:
+            with suppress(subprocess.CalledProcessError):  # none yet
+                found[:] = self.display.xdotool("search", "--onlyvisible", "--name", title).split()
+            return bool(found)
+
+        self.display.wait(look, 60, f"a window named {title}")
+        return found[0]
 
     def click(self, place: list[int]) -> None:
         x, y, width, height = place
@@ -105,7 +118,7 @@ def test_a_user_with_mouse_and_keyboard(
 def walk_through(walk: Walk) -> None:
     display = walk.display
     walk.until(lambda state: state["layers"] == ["Background"], "the picture")
-    window = display.xdotool("search", "--onlyvisible", "--name", "photograph").split()[0]
+    window = walk.window("photograph")
     display.xdotool("windowmove", window, 0, 0, "windowsize", window, 1270, 870)
     seen = walk.until(lambda state: state["canvas"][2] > 800, "a larger window")
     display.key("2")  # zoom to fit
