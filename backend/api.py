@@ -18,8 +18,9 @@ import models
 from models import zoo
 from models.base import Cancel, Card, FillError, Model, Progress
 
+from . import pipeline
 from .imaging.composite import paste
-from .pipeline import PARAMS, Layer, Request, fill
+from .pipeline import PARAMS, SKETCH_PARAMS, Layer, Request, fill
 from .wire.errors import InpaintError
 from .wire.params import check_all
 
@@ -117,6 +118,37 @@ def inpaint_layers(
         raise InpaintError(error.code, error.message, error.hint) from error
 
 
+def sketch(
+    image: np.ndarray,
+    mask: np.ndarray | None = None,
+    *,
+    device: str = "auto",
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
+    **params: Any,
+) -> Layer:
+    """The lines of a picture, or of a part of it, as a layer to be redrawn; see `pipeline.sketch`.
+
+    Args:
+        image: as for `inpaint`.
+        mask: H x W, above 0: the part to draw. None is all of it.
+        device: as for `inpaint`.
+        progress, cancel: as for `inpaint`.
+        params: settings of `backend.pipeline.SKETCH_PARAMS`: detail, detector.
+
+    Raises:
+        InpaintError: with a code, a sentence, and what to do.
+    """
+    try:
+        checked = check_all([asdict(param) for param in SKETCH_PARAMS], params)
+        where = _best_torch_device() if device == "auto" else device
+        part = None if mask is None else np.asarray(mask)
+        with _filling:
+            return pipeline.sketch(np.asarray(image), part, checked, where, progress, cancel)
+    except FillError as error:
+        raise InpaintError(error.code, error.message, error.hint) from error
+
+
 def _card(model: str, device: str) -> Card:
     if model == "auto":
         from models import auto
@@ -141,6 +173,10 @@ def _best_device(name: str) -> str:
     """A graphics processor for a network, if torch knows one; else the CPU."""
     if any(card.name == name and not card.network for card in models.cards()):
         return "cpu"
+    return _best_torch_device()
+
+
+def _best_torch_device() -> str:
     import torch
 
     if torch.cuda.is_available():

@@ -259,7 +259,7 @@ class Model(ABC):
                 # No other model can look at what it has to fill.
                 image[n] if self.card.sees_hole else np.where(inside[n], np.float32(0), image[n]),
                 inside[n, 0],
-                sources(inside[n, 0], None if allowed is None else allowed[n, 0]),
+                sources(inside[n, 0], None if allowed is None else allowed[n, 0], needed=not guidance),
                 {name: layer[n] for name, layer in guidance.items()},
                 seed,
                 report,
@@ -287,7 +287,8 @@ class Model(ABC):
             image: float32, 3 x H x W in [0, 1], 0 in the hole (but see `Card.sees_hole`); not to be
                 written to.
             hole: bool, H x W, with at least one true pixel.
-            source: bool, H x W: pixels the fill may be taken from. At least one; none of the hole's.
+            source: bool, H x W: pixels the fill may be taken from. None of the hole's; at least one, unless
+                there is guidance.
             guidance, seed, progress, cancel: as in `fill`, without the batch axis.
             params: every parameter of the card, defaults filled in.
 
@@ -296,17 +297,18 @@ class Model(ABC):
         """
 
 
-def sources(hole: np.ndarray, source: np.ndarray | None) -> np.ndarray:
+def sources(hole: np.ndarray, source: np.ndarray | None, needed: bool = True) -> np.ndarray:
     """The pixels that a hole may be filled from: those of `source`, or all, but none of the hole's.
 
     Args:
         hole, source: bool, H x W.
+        needed: whether it is an error that there are none; what is drawn can be enough by itself.
 
     Raises:
         FillError: `no-source`, there are none.
     """
     usable = ~hole if source is None else source & ~hole
-    if not usable.any():
+    if needed and not usable.any():
         raise FillError(
             "no-source",
             "There is no pixel left that the hole could be filled from.",

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .base import Cancel, FillError, Progress
-from .cards import SC_FEGAN
+from .base import Cancel, Progress
+from .catalogue import SC_FEGAN
+from .guidance.layers import lines, split
 from .layers.gated import GatedConv2d, GatedDeconv2d
 from .network import NetworkModel
 
@@ -33,23 +34,29 @@ _PREFIX = "generator/"  # of the published variables' names
 class SCFEGANNetwork(nn.Module):
     """The generator; its layers bear the checkpoint's names, a feature and its gate being one layer."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = 64) -> None:
+        """
+        Args:
+            width: channels of the first layer; the published network has 64, and all others in proportion.
+        """
         super().__init__()
         channels = 9
         skips = []
-        for i, (width, kernel) in enumerate(_ENCODER, 1):
+        for i, (published, kernel) in enumerate(_ENCODER, 1):
+            outputs = published * width // 64
             skips.append(channels)
-            layer = GatedConv2d(channels, width, kernel, stride=2, normalised=i > 1)
+            layer = GatedConv2d(channels, outputs, kernel, stride=2, normalised=i > 1)
             self.add_module(f"gconv{i}_ds", layer)
-            channels = width
+            channels = outputs
         for i, dilation in enumerate(_DILATIONS, 1):
             self.add_module(f"co_conv{i}_dlt", GatedConv2d(channels, channels, 3, dilation=dilation))
-        for i, width in enumerate(_DECODER, 1):
-            self.add_module(f"deconv{i}", GatedDeconv2d(channels, width))
+        for i, published in enumerate(_DECODER, 1):
             last = i == len(_DECODER)
-            layer = GatedConv2d(skips.pop() + width, width, 3, normalised=not last, activated=not last)
+            outputs = published if last else published * width // 64
+            self.add_module(f"deconv{i}", GatedDeconv2d(channels, outputs))
+            layer = GatedConv2d(skips.pop() + outputs, outputs, 3, normalised=not last, activated=not last)
             self.add_module(f"gconv{i + 7}", layer)
-            channels = width
+            channels = outputs
 
     def forward(self, x: Tensor) -> Tensor:
         """
@@ -90,15 +97,16 @@ class SCFEGAN(NetworkModel):
         """The variables of the published checkpoint, or this file's own names."""
         for names in (_variables(), [f"{layer}.weight" for layer in (*_GATED, *_GROWING)]):
             if 2 * sum(name in shapes for name in names) > len(names):
-                return {}
+                width = (shapes.get("gconv1_ds.weight") or (128,))[0] // 2
+                return {"width": width} if width != 64 else {}
         return None
 
     @classmethod
-    def build(cls) -> nn.Module:
-        return SCFEGANNetwork()
+    def build(cls, width: int = 64) -> nn.Module:
+        return SCFEGANNetwork(width)
 
     @classmethod
-    def translate(cls, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    def translate(cls, tensors: dict[str, Tensor], width: int = 64) -> dict[str, Tensor]:
         """Joins the filters of features and gates; drops the discriminator and the optimiser's slots.
 
         Kernels are stored as rows x columns x inputs x outputs, those of the transposed convolutions as rows
@@ -161,21 +169,9 @@ def channels(image: Tensor, hole: Tensor, sketch: Tensor, colour: Tensor, noise:
     return torch.cat([picture, sketch * hole, colour.flip(1) * hole, hole, noise * hole], 1)
 
 
-def lines(layer: Tensor) -> Tensor:
-    """Where a sketch layer has a line: 1 x 1 x H x W in {0, 1}. See `SCFEGAN` for what counts as one.
-
-    A quarter is enough, so that thin lines outlive a picture's being scaled down.
-    """
-    shades, alpha = _split(layer, "sketch")
-    if alpha is not None and (alpha < 0.25).any():
-        return (alpha >= 0.25).to(layer)
-    paper = shades.flatten(2).median(2).values[..., None, None]
-    return ((shades - paper).abs().mean(1, keepdim=True) >= 0.25).to(layer)
-
-
 def strokes(layer: Tensor) -> Tensor:
     """The colours of a layer, 1 x 3 x H x W in [-1, 1]; -1 where nothing is painted."""
-    shades, alpha = _split(layer, "colour")
+    shades, alpha = split(layer, "colour")
     painted = shades.expand(-1, 3, -1, -1) * 2 - 1
     return painted if alpha is None else torch.where(alpha >= 0.5, painted, -1)
 
@@ -201,15 +197,3 @@ def _variables() -> list[str]:
 def _is_variable(name: str) -> bool:
     """Whether a name is the generator's; not a slot of the optimiser, such as .../kernel/Adam."""
     return name.startswith(_PREFIX) and name.count("/") == 2
-
-
-def _split(layer: Tensor, name: str) -> tuple[Tensor, Tensor | None]:
-    """Shades and, if there is one, alpha, each N x C x H x W."""
-    count = layer.shape[1]
-    if not 1 <= count <= 4:
-        raise FillError(
-            "bad-guidance",
-            f"The {name} layer has {count} channels; it has to be gray or RGB, with or without transparency.",
-            "Convert the layer.",
-        )
-    return (layer[:, :-1], layer[:, -1:]) if count in (2, 4) else (layer, None)

@@ -30,6 +30,9 @@ FOLDER_VARIABLE = "AI_INPAINT_MODELS"
 ZOO_VARIABLE = "AI_INPAINT_ZOO"
 """Names another file like zoo.toml, such as a studio's own; where it has a name of ours, it counts."""
 
+TOOLS = ("hed",)
+"""Architectures that fill nothing, but help to: `guidance.hed`."""
+
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 """What weights may be called."""
 

@@ -19,6 +19,11 @@ from .settings import Settings
 RECORD = "ai-inpaint"
 """Under this name a layer carries the record of its request, where the editor has a place for such texts."""
 
+_AROUND_SKETCH = 64  # px; so far the backend looks around what it draws
+
+SKETCH = "Sketch"
+"""The name of a layer with the lines of a picture; as layers are remembered by name, the same everywhere."""
+
 _LARGEST_SEED = 2**31 - 1  # every editor's integer widget can show it
 
 
@@ -146,6 +151,31 @@ def region(
     return request_rect(
         selection, canvas, card, values["grow"], values["feather"], values.get("context", 0), source
     )
+
+
+def sketch_region(part: Rect, canvas: Rect) -> Rect:
+    """What has to be read from the document for a sketch of a part of it.
+
+    Args:
+        part: bounds of the selected pixels, or of all.
+        canvas: bounds of the pixels that exist.
+
+    Returns:
+        A rectangle inside `canvas`; empty if the part lies outside it.
+    """
+    drawn = part.clipped(canvas)
+    if drawn.empty:
+        return drawn
+    return drawn.enlarged(max(_AROUND_SKETCH, max(drawn.width, drawn.height) // 4)).clipped(canvas)
+
+
+def sketch_record(detector: str) -> str:
+    """The record of a sketch: no request, but a sign that its layer is no picture to fill from.
+
+    Args:
+        detector: what found the lines, `Result.model`.
+    """
+    return json.dumps({"sketch": detector}, sort_keys=True)
 
 
 def new_seed() -> int:

@@ -50,6 +50,36 @@ class InpaintRequest:
         return Message("inpaint", id, fields, buffers)
 
 
+@dataclass
+class SketchRequest:
+    """The lines of a picture, black on nothing, for somebody to redraw.
+
+    Attributes:
+        layout, image, offset: as of `InpaintRequest`.
+        mask: H x W, u1, u2 or f4; above 0 is drawn. None draws all.
+        params: `detail` (0 to 100) and `detector` ("auto", "hed", "gradients"); what is missing takes its
+            default.
+    """
+
+    layout: str
+    image: Buffer
+    mask: Optional[Buffer] = None
+    params: Dict[str, Any] = field(default_factory=dict)
+    offset: Tuple[int, int] = (0, 0)
+
+    def message(self, id: str) -> Message:
+        """The `sketch` message."""
+        buffers = {"image": self.image}
+        if self.mask is not None:
+            buffers["mask"] = self.mask
+        fields = {
+            "params": dict(self.params),
+            "image": {"layout": self.layout},
+            "offset": list(self.offset),
+        }
+        return Message("sketch", id, fields, buffers)
+
+
 @dataclass(frozen=True)
 class Progress:
     """A job waits or runs.
@@ -73,7 +103,7 @@ class Result:
 
     Attributes:
         job: its id.
-        model: what filled it.
+        model: what filled it; of a sketch what found its lines, "hed" or "gradients".
         offset: x, y of the patches in the document.
         layout: of the patches, with alpha: `pixels.REPLY_LAYOUTS`.
         candidates: (seed, patch) of each, the patch h x w x C in the picture's sample type.
@@ -111,7 +141,7 @@ Event = Union[Progress, Result, Fetched, Failure]
 
 
 def event(message: Message) -> Event:
-    """The event that a reply to an `inpaint` or a `fetch` is; one that makes no sense is a failure."""
+    """The event that a reply to a job is; one that makes no sense is a failure."""
     try:
         if message.type == "progress":
             return _progress(message)

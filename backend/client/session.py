@@ -10,14 +10,23 @@ from pathlib import Path
 from typing import Any, Callable, Deque, Dict, List, Optional, Tuple, Union
 
 from ..wire import codec
-from ..wire.errors import CANCELLED, NOT_RUNNING, TIMEOUT, VERSION, InpaintError
+from ..wire.errors import CANCELLED, NOT_RUNNING, TIMEOUT, UNKNOWN_TYPE, VERSION, InpaintError
 from ..wire.messages import PROTOCOL, Message, new_id
 from . import discovery, launcher, paths
 from .discovery import Connection
-from .jobs import Event, Failure, Fetched, InpaintRequest, Progress, Result, event, nonsense
+from .jobs import Event, Failure, Fetched, InpaintRequest, Progress, Result, SketchRequest, event, nonsense
 from .transport import Transport, gone, open_transport
 
-__all__ = ["Event", "Failure", "Fetched", "InpaintRequest", "Progress", "Result", "Session"]
+__all__ = [
+    "Event",
+    "Failure",
+    "Fetched",
+    "InpaintRequest",
+    "Progress",
+    "Result",
+    "Session",
+    "SketchRequest",
+]
 
 CONNECTION_VARIABLE = "AI_INPAINT_CONNECTION"
 """Environment variable that names the connection file of a backend that is not to be started from here."""
@@ -142,7 +151,7 @@ class Session:
         """Ask the backend to end; its other clients' jobs end with it."""
         self._ask("shutdown", {})
 
-    def submit(self, request: InpaintRequest) -> str:
+    def submit(self, request: Union[InpaintRequest, SketchRequest]) -> str:
         """Begin a job; `poll` tells how it goes on. Leave the buffers unchanged until it has ended.
 
         Returns:
@@ -200,9 +209,27 @@ class Session:
                 return None
         return self._events.popleft()
 
+    def sketch(
+        self,
+        request: SketchRequest,
+        on_progress: Optional[Callable[[Progress], None]] = None,
+        cancelled: Optional[Callable[[], bool]] = None,
+    ) -> Result:
+        """Draw the lines of a picture and wait; as `inpaint`."""
+        try:
+            return self.inpaint(request, on_progress, cancelled)
+        except InpaintError as problem:
+            if problem.code != UNKNOWN_TYPE:
+                raise
+            raise InpaintError(
+                VERSION,
+                "The backend is older than this plugin, and draws no sketches yet.",
+                "End it, and run install.py of the newer version where it is installed.",
+            ) from problem
+
     def inpaint(
         self,
-        request: InpaintRequest,
+        request: Union[InpaintRequest, SketchRequest],
         on_progress: Optional[Callable[[Progress], None]] = None,
         cancelled: Optional[Callable[[], bool]] = None,
     ) -> Result:

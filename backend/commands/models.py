@@ -46,9 +46,21 @@ def list_models(as_json: bool) -> None:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         click.echo("  ".join([*cells, sentence]))
         _echo_params(known[place - 1] if place else None)
+    _echo_tools()
     if not all(card.installed for card in known):
         click.echo("\nFetch what is to fetch with: ai-inpaint models get NAME.")
         click.echo("How to bring what has to be downloaded by hand, says the same command.")
+
+
+def _echo_tools() -> None:
+    """The weights that fill nothing themselves."""
+    from models import zoo
+
+    there = zoo.installed()
+    for entry in zoo.published().values():
+        if entry.architecture in zoo.TOOLS:
+            state = "installed" if entry.name in there else f"to fetch, {_megabytes(entry.size)}"
+            click.echo(f"\nNot a model: {entry.name}  {state}  {entry.sentence}")
 
 
 def _state(card: Card) -> str:

@@ -36,12 +36,19 @@ class Job:
     mask_color: Colour | None
     tolerance: float
     sample_from: str | None
+    sketch: str | None
+    color: str | None
     layer: str | None
     format: str | None
     model: str
     device: str
     quiet: bool
     settings: dict[str, Any]
+
+    @property
+    def guides(self) -> dict[str, str]:
+        """The files that the fill has to follow, by the names of the guidance."""
+        return _guides(self.sketch, self.color)
 
     @property
     def count(self) -> int:
@@ -73,6 +80,12 @@ class Job:
 @click.option("--feather", type=int, metavar="PX", help="Let the fill fade out over so many pixels.")
 @click.option("--context", type=int, metavar="PX", help="How far around a hole to look.")
 @click.option("--sample-from", metavar="MASK", help="Take the fill only from where this picture is bright.")
+@click.option(
+    "--sketch", metavar="FILE", help="Lines that the fill follows: on paper, or a transparent layer."
+)
+@click.option(
+    "--color", "--colour", metavar="FILE", help="Strokes of colour that it follows: a transparent layer."
+)
 @click.option("--seed", type=int, help="Another number may give another fill.")
 @click.option("--count", type=int, metavar="N", help="Make N fills: OUT with -1, -2 ... before its ending.")
 @click.option("--device", type=DEVICE, default="auto", show_default=True, help="cpu, cuda, cuda:1, mps.")
@@ -102,8 +115,9 @@ def run(
     named = {"grow": grow, "feather": feather, "context": context, "seed": seed, "count": count}
     given = {name: value for name, value in named.items() if value is not None}
     _check_usage(rest)
-    rest["model"] = _weights_of(rest["model"])
-    settings = _settings(rest["model"], {**given, **dict(own)})
+    rest["model"] = weights_of(rest["model"])
+    _check_guidance(rest["model"], list(_guides(rest["sketch"], rest["color"])))
+    settings = checked_settings(rest["model"], {**given, **dict(own)})
     job = Job(**rest, settings=settings)
     _check_paths(job)
     fill(job)
@@ -117,16 +131,39 @@ def _check_usage(rest: dict[str, Any]) -> None:
         )
     if rest["mask"] is not None and rest["mask_color"] is not None:
         raise click.UsageError("MASK and --mask-color both say where the hole is: leave one of them out.")
-    if [rest["image"], rest["mask"], rest["sample_from"]].count(STREAM) > 1:
+    read = ("image", "mask", "sample_from", "sketch", "color")
+    if [rest[name] for name in read].count(STREAM) > 1:
         raise click.UsageError("Standard input can be one picture only: give the others as files.")
     if rest["layer"] == STREAM:
         raise click.UsageError("The layer cannot go into a pipe: give --layer a file name.")
 
 
-def _weights_of(model: str) -> str:
+def _guides(sketch: str | None, color: str | None) -> dict[str, str]:
+    return {name: path for name, path in (("sketch", sketch), ("colour", color)) if path is not None}
+
+
+def _check_guidance(model: str, names: list[str]) -> None:
+    """Refuse a sketch that the model would ignore, before anything is read or loaded."""
+    if not names:
+        return
+    import models
+
+    from ..pipeline import FillError, guidance
+
+    try:
+        if model == "auto":
+            guidance.follower(names)
+        for card in models.cards():
+            if card.name == model != "auto":
+                guidance.check(names, card)
+    except FillError as problem:
+        raise InpaintError(problem.code, problem.message, problem.hint) from problem
+
+
+def weights_of(model: str) -> str:
     """The name of the weights that a network's name stands for; other names as they are."""
     from models import zoo
-    from models.cards import CARDS
+    from models.catalogue import CARDS
 
     weights = zoo.resolve(model)
     if weights is None and model in CARDS and model not in zoo.published():
@@ -136,7 +173,7 @@ def _weights_of(model: str) -> str:
     return model if weights is None else weights.name
 
 
-def _settings(model: str, values: dict[str, Any]) -> dict[str, Any]:
+def checked_settings(model: str, values: dict[str, Any]) -> dict[str, Any]:
     """The settings given, as what they are to be; checked before any picture is read."""
     import models
 
@@ -167,7 +204,8 @@ def _check_paths(job: Job) -> None:
     written = [] if job.output == STREAM else job.outputs(job.output)
     if job.layer is not None:
         written += job.outputs(job.layer)
-    taken = {path for path in (job.image, job.mask, job.sample_from) if path is not None and path != STREAM}
+    read = (job.image, job.mask, job.sample_from, job.sketch, job.color)
+    taken = {path for path in read if path is not None and path != STREAM}
     for place, path in enumerate(written):
         for other in sorted(taken):
             if _same(path, other):
@@ -212,6 +250,7 @@ def fill(job: Job) -> None:
         files.check_layer_target(job.layer, picture)
     mask = _mask(job, picture)
     source = None if job.sample_from is None else files.read_mask(_source(job.sample_from), picture.size)
+    guidance = {name: _guide(name, path, picture) for name, path in job.guides.items()}
     label = "standard input" if job.image == STREAM else Path(job.image).name
     with ProgressLine(label, job.quiet) as show:
         layers = api.inpaint_layers(
@@ -219,6 +258,7 @@ def fill(job: Job) -> None:
             mask,
             job.model,
             source=source,
+            guidance=guidance,
             device=job.device,
             progress=show,
             **job.settings,
@@ -268,6 +308,20 @@ def _mask(job: Job, picture: Picture) -> np.ndarray:
             "Check the colour, or raise --tolerance.",
         )
     return mask
+
+
+def _guide(name: str, path: str, picture: Picture) -> np.ndarray:
+    from ..files import read_guide
+    from ..pipeline import guidance
+
+    pixels = read_guide(_source(path), picture.size, name)
+    if not guidance.drawn(name, guidance.planes(pixels)).any():
+        raise InpaintError(
+            errors.BAD_GUIDANCE,
+            f"The {name} {path} is empty: nothing is drawn on it.",
+            "Draw on it what the fill is to follow, or leave it out.",
+        )
+    return pixels
 
 
 def _write(job: Job, picture: Picture, layers: list[Layer], format: str) -> None:

@@ -10,6 +10,7 @@ palette and compression of the original, so that nothing but the hole differs.
 
 from __future__ import annotations
 
+from .guides import read_guide
 from .masks import read_mask
 from .outputs import Outputs, check_folder
 from .picture import MAX_PIXELS, FileError, Picture
@@ -27,6 +28,7 @@ __all__ = [
     "check_target",
     "format_of",
     "read",
+    "read_guide",
     "read_mask",
     "write",
     "write_layer",

@@ -33,6 +33,25 @@ def shrink(planes: np.ndarray, valid: np.ndarray, size: tuple[int, int]) -> tupl
     return small, share.astype(np.float32)
 
 
+def shrink_strokes(planes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A smaller copy of what is drawn on a transparent layer; colours are not mixed with what is not drawn.
+
+    Args:
+        planes: float32 C x h x w, the last one alpha in [0, 1].
+        size: height and width, not above h and w.
+
+    Returns:
+        float32 C x size. A thin line is as opaque as it was, and so at least 1 px wide.
+    """
+    alpha = planes[-1]
+    everywhere = np.ones(alpha.shape, dtype=bool)
+    premultiplied, _ = shrink(np.concatenate([planes[:-1] * alpha, alpha[None]]), everywhere, size)
+    small = np.zeros_like(premultiplied)
+    np.divide(premultiplied[:-1], premultiplied[-1], out=small[:-1], where=premultiplied[-1] > 1e-6)
+    small[-1] = _most(_most(alpha, size[0], 0), size[1], 1)
+    return small
+
+
 def enlarge(planes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """A larger copy of float32 C x h x w, bicubic (Catmull-Rom), clipped to the range that was."""
     large = _stretch(_stretch(planes, size[0], 1), size[1], 2)
@@ -99,6 +118,12 @@ def _area(array: np.ndarray, size: int, axis: int) -> np.ndarray:
     part = (edges - whole).reshape(-1, *[1] * (array.ndim - 1))
     at_edges = sums[whole] + part * array[whole]
     return np.moveaxis(np.diff(at_edges, axis=0) * (size / count), 0, axis)
+
+
+def _most(array: np.ndarray, size: int, axis: int) -> np.ndarray:
+    """The maxima of `size` equal parts of an axis; a pixel on the border of two belongs to the second."""
+    count = array.shape[axis]
+    return np.maximum.reduceat(array, np.arange(size) * count // size, axis=axis)
 
 
 def _stretch(planes: np.ndarray, size: int, axis: int) -> np.ndarray:

@@ -15,13 +15,17 @@ from models.zoo import stamp
 
 from ..imaging import convert, mask, seam
 from ..imaging.mask import Hole
+from . import guidance
 from .predict import predict
 from .regions import Load, look, plan
 from .request import PARAMS, Layer, Request, check
+from .sketch import PARAMS as SKETCH_PARAMS
+from .sketch import sketch
 
 # What a caller needs beside `fill`: whoever runs the pipeline knows the models through it alone.
 __all__ = [
     "PARAMS",
+    "SKETCH_PARAMS",
     "Card",
     "FillError",
     "Layer",
@@ -32,6 +36,7 @@ __all__ = [
     "fill",
     "is_out_of_memory",
     "load",
+    "sketch",
     "stamp",
 ]
 
@@ -90,6 +95,7 @@ def _fill(request: Request, load: Load, report: Progress, cancel: Cancel) -> lis
             "empty-mask", "Nothing is selected in this picture.", "Select what is to be filled first."
         )
     jobs = list(plan(request, image, params, holes, load))
+    guidance.check_drawn(request, holes)
     box = holes[0].box
     for hole in holes[1:]:
         box = box.union(hole.box)

@@ -10,6 +10,7 @@ import numpy as np
 from models.base import Cancel, Cancelled, Model, Progress, is_out_of_memory
 
 from ..imaging import scale
+from .guidance import drawn
 from .regions import Load, View
 
 _REFINER = "patchmatch"
@@ -77,7 +78,7 @@ def _run_smaller(
     """Fill a copy of at most `limit` pixels, enlarge that, and refine it."""
     size = scale.smaller_size(view.own.shape[0], view.own.shape[1], limit)
     planes, share = scale.shrink(view.planes, ~view.ask, size)
-    ask = share < min(0.5, float(share.max()))
+    ask = share < min(0.5, float(share.max()) or 1.0)  # of a hole that leaves nothing, all
     source = None
     if view.source is not None:
         allowed = scale.shrink(view.planes[:1], view.source, size)[1]
@@ -86,10 +87,11 @@ def _run_smaller(
     everywhere = np.ones(view.own.shape, dtype=bool)
     if model.card.sees_hole:
         planes = scale.shrink(view.planes, everywhere, size)[0]
-    guidance = {name: scale.shrink(layer, everywhere, size)[0] for name, layer in view.guidance.items()}
+    guidance = {name: _smaller_guide(name, layer, size) for name, layer in view.guidance.items()}
     small = View(planes, ask, ask, source, guidance, view.span)
     refine = getattr(model, "refine", None)
-    if refine is None and model.card.network:
+    evidence = ~view.ask if view.source is None else view.source
+    if refine is None and model.card.network and evidence.any():
         refine = getattr(load(_REFINER), "refine", None)
     first = 0.5 if refine else 1.0
     filled = _run(model, small, seed, params, lambda part, stage: progress(first * part, stage), cancel)
@@ -107,3 +109,13 @@ def _run_smaller(
             raise
         return guess
     return np.where(view.ask, refined, view.planes)
+
+
+def _smaller_guide(name: str, layer: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A guidance layer on a smaller scale: thin lines stay, and colours keep clear of what is not painted."""
+    if name == "sketch":  # a mean of paper and a thin line would be paper
+        line = drawn(name, layer)
+        return scale.shrink_strokes(np.concatenate([np.zeros_like(line), line]), size)
+    if len(layer) in (2, 4):
+        return scale.shrink_strokes(layer, size)
+    return scale.shrink(layer, np.ones(layer.shape[1:], dtype=bool), size)[0]

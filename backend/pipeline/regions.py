@@ -13,6 +13,7 @@ from models.base import FillError, Model
 from ..imaging import convert, crop, scale
 from ..imaging.crop import Box
 from ..imaging.mask import Hole
+from . import guidance
 from .request import Request
 
 Load = Callable[[str], Model]
@@ -64,6 +65,7 @@ def plan(
     for name, alike in by_model.items():
         model = load(name)
         card = model.card
+        guidance.check(request.guidance, card)
         contexts = []
         for hole in alike:
             margin = crop.margin(hole.box, card.context_minimum, card.context_factor, params["context"])
@@ -80,6 +82,9 @@ def _chooser(request: Request, image: np.ndarray, holes: list[Hole]) -> Callable
     """What picks a model for each hole."""
     from models import auto
 
+    if request.guidance:
+        following = guidance.follower(request.guidance)
+        return lambda hole: following
     if request.source is not None:  # where the user says what to take, it is to be taken, not interpolated
         return lambda hole: "patchmatch"
     networks = auto.usable()
@@ -125,7 +130,7 @@ def look(request: Request, image: np.ndarray, job: Job, holes: list[Hole]) -> Vi
     usable = visible
     if request.source is not None:
         usable = visible & (request.source[job.context.slices] > 0)
-    if not usable.any():
+    if not usable.any() and not request.guidance:  # what is drawn can be enough by itself
         raise FillError(
             "no-source",
             "There is nothing around the selection to fill it from.",
@@ -140,7 +145,7 @@ def look(request: Request, image: np.ndarray, job: Job, holes: list[Hole]) -> Vi
         planes = scale.spread(planes, shown)
         ask = own | (hidden & _near(own) if job.model.card.takes_source else hidden)
     source = None if np.array_equal(usable, ~ask) else usable
-    return View(planes, own, ask, source, _guidance(request, job.context), span)
+    return View(planes, own, ask, source, guidance.layers(request, job.context), span)
 
 
 def _near(own: np.ndarray) -> np.ndarray:
@@ -148,13 +153,3 @@ def _near(own: np.ndarray) -> np.ndarray:
     from scipy import ndimage
 
     return ndimage.maximum_filter(own, 2 * _NEAR + 1, mode="constant")
-
-
-def _guidance(request: Request, context: Box) -> dict[str, np.ndarray]:
-    layers = {}
-    for name, layer in request.guidance.items():
-        pixels = layer[context.slices]
-        planes = np.moveaxis(pixels[..., None] if pixels.ndim == 2 else pixels, 2, 0)
-        unit = 1.0 if pixels.dtype == bool else convert.full(pixels.dtype)
-        layers[name] = np.ascontiguousarray(planes, dtype=np.float32) / np.float32(unit)
-    return layers

@@ -31,7 +31,7 @@ from ..wire.errors import (
     UNKNOWN_TYPE,
     InpaintError,
 )
-from ..wire.messages import PROTOCOL, Message, check_inpaint, error
+from ..wire.messages import PROTOCOL, Message, check_inpaint, check_sketch, error
 from ..wire.params import check_settings
 from . import fetches
 from .asking import Asking
@@ -128,6 +128,7 @@ class Server:
             "models": self._models,
             "inpaint": self._inpaint,
             "fetch": self._fetch,
+            "sketch": self._sketch,
             "cancel": self._cancel,
             "status": self._status,
             "shutdown": self._shutdown,
@@ -209,9 +210,20 @@ class Server:
 
     def _accept(self, client: bytes, message: Message) -> None:
         """Queue a fill."""
+        model, params = message.fields["model"], message.fields.get("params", {})
+        if self._pool.cards is not None:  # else the worker alone checks, when it is there
+            check_settings(self._pool.cards, model, params)
+        self._queue(client, message, model)
+
+    def _sketch(self, client: bytes, message: Message) -> None:
+        check_sketch(message)
+        self._queue(client, message, "sketch")
+
+    def _queue(self, client: bytes, message: Message, model: str) -> None:
+        """Queue a job with what is known of its message; `model` is what `status` calls it."""
         asked = message.fields
         fields = {
-            "model": asked["model"],
+            "model": model,
             "params": asked.get("params", {}),
             "image": {"layout": asked["image"]["layout"]},
             "offset": asked.get("offset", [0, 0]),
@@ -219,11 +231,9 @@ class Server:
         broken = self._pool.broken()
         if broken is not None:
             raise broken
-        if self._pool.cards is not None:  # else the worker alone checks, when it is there
-            check_settings(self._pool.cards, fields["model"], fields["params"])
         size = sum(memoryview(buffer.data).nbytes for buffer in message.buffers.values())
-        job = Job(client, message.id, fields["model"], None, size)
-        job.request = Message("inpaint", job.key, fields, message.buffers)
+        job = Job(client, message.id, model, None, size)
+        job.request = Message(message.type, job.key, fields, message.buffers)
         self._jobs.add(job)
         log.info("job %s: %s, %d bytes", job.key[:8], list(message.buffers["image"].shape), size)
 

@@ -48,6 +48,7 @@ def import_weights(
     path = Path(os.path.abspath(path.expanduser()))
     try:
         from models import checkpoints, network
+        from models.guidance import hed
 
         parts = checkpoints.parts(path)
         progress(0.0, "reading")
@@ -67,21 +68,26 @@ def import_weights(
             )
         progress(0.1, "recognising")
         wanted = variant or (entry.variant if entry else None)
-        model = network.load(path, models.kinds(), variant=wanted)
+        if entry is not None and entry.architecture in zoo.TOOLS:
+            hed.load(parts[0])
+            architecture, title, settings = entry.architecture, entry.title, {}
+        else:
+            model = network.load(path, models.kinds(), variant=wanted)
+            architecture, title = model.card.architecture, model.card.title
+            settings = dict(model.settings)
+            del model
     except FillError as problem:
         raise InpaintError(problem.code, problem.message, problem.hint) from problem
     except OSError as problem:
         raise InpaintError(
             BAD_WEIGHTS, f"{path} cannot be read: {problem.strerror or problem}.", "Name a file with weights."
         ) from problem
-    architecture = model.card.architecture
     if entry is not None and entry.architecture != architecture:
         raise InpaintError(
             BAD_WEIGHTS,
-            f"{path.name} holds weights of {model.card.title}, which {entry.title} are not.",
+            f"{path.name} holds weights of {title}, which {entry.title} are not.",
             "Give them another name with --name.",
         )
-    settings = dict(model.settings)
     weights = Weights(
         name=name,
         folder=zoo.folder() / name,
@@ -93,7 +99,7 @@ def import_weights(
         architecture=architecture,
         variant=settings.pop("variant", None),
         settings=settings,
-        title=entry.title if entry else f"{name} ({model.card.title})",
+        title=entry.title if entry else f"{name} ({title})",
         sentence=entry.sentence if entry else "",
         good_at=entry.good_at if entry else (),
         licence=entry.licence if entry else _UNKNOWN_LICENCE,
@@ -102,7 +108,6 @@ def import_weights(
         page=entry.page if entry else "",
         imported=True,
     )
-    del model
     progress(0.7, "copying")
     with shelf.lock(name, progress):
         placed = shelf.place(weights, lambda fresh: _copy(parts, fresh))

@@ -20,8 +20,9 @@ Client to server
     models    -                                  -> models
     inpaint   model, params, image, buffers      -> progress ..., then result or error
     fetch     model                              -> progress ..., then fetched or error; from 1.1 on
-    cancel    job (the id of an inpaint or       -> ok; the job itself ends with an error `cancelled`
-              a fetch)
+    sketch    params, image, buffers             -> progress ..., then result or error; from 1.2 on
+    cancel    job (the id of an inpaint, a       -> ok; the job itself ends with an error `cancelled`
+              fetch or a sketch)
     status    -                                  -> status
     shutdown  -                                  -> ok, then the server ends
 
@@ -61,6 +62,12 @@ inpaint in full
               mask    H x W, u1, u2 or f4; above 0 is hole
               source  H x W, u1, optional; above 0 is a pixel the fill may be taken from
               guide:NAME  H x W x C with C 1 to 4, u1, optional; guidance layers such as sketch
+
+sketch, in detail: the lines of a region, black on nothing, for somebody to redraw
+    params    map of settings: detail (0 to 100, default 50), detector ("auto", "hed", "gradients")
+    image, offset, buffers image, as of inpaint
+              mask    as of inpaint, optional; the part to draw, what is around it is looked at, too
+    The result has one candidate, and `model` names the detector.
 """
 
 from __future__ import annotations
@@ -72,7 +79,7 @@ from typing import Any, Dict, List, Mapping, Tuple, Union
 from .errors import BAD_IMAGE, BAD_MESSAGE, TOO_LARGE, InpaintError
 from .pixels import LAYOUTS, SAMPLE_BYTES
 
-PROTOCOL = (1, 1)
+PROTOCOL = (1, 2)
 """(major, minor). Another major version cannot be talked to; a higher minor only adds."""
 
 MAX_PIXELS = 200_000_000
@@ -84,6 +91,8 @@ MAX_FRAME_BYTES = 3_200_000_000
 """`ZMQ_MAXMSGSIZE`: 200 million pixels of four float samples."""
 
 GUIDE_PREFIX = "guide:"
+
+_MASKS = ("u1", "u2", "f4")
 
 Bytes = Union[bytes, bytearray, memoryview]
 
@@ -134,6 +143,34 @@ def check_inpaint(message: Message) -> None:
     fields = message.fields
     if not isinstance(fields.get("model"), str):
         raise InpaintError(BAD_MESSAGE, "The request names no model.", 'Ask for "auto".')
+    size = _check_picture(message)
+    _same_size("mask", _buffer(message, "mask", _MASKS), size, 2)
+    for name in message.buffers:
+        if name == "source":
+            _same_size(name, _buffer(message, name, ("u1",)), size, 2)
+        elif name.startswith(GUIDE_PREFIX):
+            _same_size(name, _buffer(message, name, ("u1",)), size, 3)
+        elif name not in ("image", "mask"):
+            raise InpaintError(BAD_IMAGE, f"The buffer {name[:40]!r} is not known.")
+
+
+def check_sketch(message: Message) -> None:
+    """Check a `sketch` request as `check_inpaint` does.
+
+    Raises:
+        InpaintError: `bad-message`, `bad-image` or `too-large`, naming what is wrong.
+    """
+    size = _check_picture(message)
+    for name in message.buffers:
+        if name == "mask":
+            _same_size(name, _buffer(message, name, _MASKS), size, 2)
+        elif name != "image":
+            raise InpaintError(BAD_IMAGE, f"The buffer {name[:40]!r} is not known.")
+
+
+def _check_picture(message: Message) -> Tuple[int, ...]:
+    """Check what every request with a picture has; the picture's height and width."""
+    fields = message.fields
     params = fields.get("params", {})
     if not isinstance(params, Mapping) or not all(
         isinstance(name, str) and isinstance(value, (bool, int, float, str)) for name, value in params.items()
@@ -161,14 +198,7 @@ def check_inpaint(message: Message) -> None:
             f"The region is larger than {MAX_PIXELS // 1_000_000} million pixels.",
             "Select a smaller area.",
         )
-    _same_size("mask", _buffer(message, "mask", ("u1", "u2", "f4")), size, 2)
-    for name in message.buffers:
-        if name == "source":
-            _same_size(name, _buffer(message, name, ("u1",)), size, 2)
-        elif name.startswith(GUIDE_PREFIX):
-            _same_size(name, _buffer(message, name, ("u1",)), size, 3)
-        elif name not in ("image", "mask"):
-            raise InpaintError(BAD_IMAGE, f"The buffer {name[:40]!r} is not known.")
+    return size
 
 
 def _is_point(value: Any) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from .. import pipeline
 from ..wire.errors import INTERNAL, OUT_OF_MEMORY, InpaintError
 from ..wire.messages import GUIDE_PREFIX, Buffer, Message, error
-from ..wire.params import check_settings
+from ..wire.params import check_all, check_settings
 from ..wire.pixels import REPLY_LAYOUTS
 from .model_cache import ModelCache
 
@@ -46,9 +46,10 @@ class Computer:
         return _described(pipeline.cards())
 
     def answer(self, message: Message, progress: pipeline.Progress, cancel: Callable[[], bool]) -> Message:
-        """The `result` or `error` that answers a checked `inpaint` message."""
+        """The `result` or `error` that answers a checked `inpaint` or `sketch` message."""
+        work, word = (self._sketch, "sketch") if message.type == "sketch" else (self._fill, "fill")
         try:
-            return self._fill(message, progress, cancel)
+            return work(message, progress, cancel)
         except (pipeline.FillError, InpaintError) as problem:
             if problem.code == OUT_OF_MEMORY:
                 self._cache.clear()
@@ -59,13 +60,13 @@ class Computer:
                 self._cache.clear()
                 problem = InpaintError(
                     OUT_OF_MEMORY,
-                    "There was not enough memory to fill the hole.",
+                    "There was not enough memory.",
                     "Select a smaller area, or close other programs.",
                 )
             else:
                 problem = InpaintError(
                     INTERNAL,
-                    f"The fill failed because of a mistake in the program ({type(problem).__name__}).",
+                    f"The {word} failed because of a mistake in the program ({type(problem).__name__}).",
                     "The backend's log says more; please report it.",
                 )
             return error(message.id, problem)
@@ -92,6 +93,13 @@ class Computer:
         layers = pipeline.fill(_request(message, params), load, progress, cancel)
         return _result(message, layers)
 
+    def _sketch(self, message: Message, progress: pipeline.Progress, cancel: Callable[[], bool]) -> Message:
+        params = check_all([asdict(param) for param in pipeline.SKETCH_PARAMS], message.fields["params"])
+        image, arrays = _picture(message)
+        device = self._cache.working_device()
+        layer = pipeline.sketch(image, arrays.get("mask"), params, device, progress, cancel)
+        return _result(message, [layer])
+
 
 def _described(cards: Sequence[pipeline.Card]) -> dict[str, Any]:
     return {
@@ -101,10 +109,7 @@ def _described(cards: Sequence[pipeline.Card]) -> dict[str, Any]:
 
 
 def _request(message: Message, params: dict[str, Any]) -> pipeline.Request:
-    arrays = {name: _array(buffer) for name, buffer in message.buffers.items()}
-    image = arrays.pop("image")
-    if message.fields["image"]["layout"] == "BGRA":
-        image = image[..., _SWAP_RED_AND_BLUE]
+    image, arrays = _picture(message)
     return pipeline.Request(
         image=image,
         mask=arrays.pop("mask"),
@@ -113,6 +118,14 @@ def _request(message: Message, params: dict[str, Any]) -> pipeline.Request:
         source=arrays.pop("source", None),
         guidance={name[len(GUIDE_PREFIX) :]: array for name, array in arrays.items()},
     )
+
+
+def _picture(message: Message) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The picture in RGB's order, and the other buffers."""
+    arrays = {name: _array(buffer) for name, buffer in message.buffers.items()}
+    image = arrays.pop("image")
+    swapped = message.fields["image"]["layout"] == "BGRA"
+    return (image[..., _SWAP_RED_AND_BLUE] if swapped else image), arrays
 
 
 def _result(message: Message, layers: list[pipeline.Layer]) -> Message:

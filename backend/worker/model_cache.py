@@ -57,7 +57,7 @@ class ModelCache:
             self.make_room()
             network = self.cards.get(name, {}).get("network", False)
             self._stamps[name] = stamp
-            device = self._working_device() if network else "cpu"
+            device = self.working_device() if network else "cpu"
             self._models[name] = pipeline.load(name, device, precision="auto")
         self._models.move_to_end(name)
         return self._models[name]
@@ -83,8 +83,12 @@ class ModelCache:
         _collect()
         return torch.cuda.mem_get_info(self.device)[0] < self._margin
 
-    def _working_device(self) -> str:
-        """The device, "auto" resolved; the first call imports torch."""
+    def working_device(self) -> str:
+        """The device, "auto" resolved; the first call imports torch.
+
+        Raises:
+            InpaintError: `bad-param` if the device does not work.
+        """
         import torch
 
         if self.device == "auto":

@@ -104,7 +104,7 @@ class Worker:
             self._send(Message("beat", self._name, fields))
 
     def _obey(self, message: Message) -> None:
-        if message.type == "inpaint":
+        if message.type in ("inpaint", "sketch"):
             self._job, self._state = (message.id, threading.Event()), ("starting", 0.0)
             self._todo.put(message)
         elif message.type == "cancel" and message.id == self._job[0]:

@@ -26,6 +26,7 @@ sys.path.append(os.path.join(HERE, "vendor"))
 
 FILL = "plug-in-ai-inpaint"
 AGAIN = "plug-in-ai-inpaint-new-seed"
+SKETCH = "plug-in-ai-inpaint-sketch"
 START = "plug-in-ai-inpaint-backend-start"
 STOP = "plug-in-ai-inpaint-backend-stop"
 STATUS = "plug-in-ai-inpaint-backend-status"
@@ -41,13 +42,19 @@ _HELP = (
     "range are refused with a sentence that says what is allowed."
 )
 
+_SKETCH_HELP = (
+    "Draws the lines of what is visible, in the selection or, if nothing is selected, everywhere, on a new "
+    "layer: black, and transparent between the lines. Redraw them, and give the layer to a model that "
+    "follows sketches. The other layers stay as they are."
+)
+
 
 class AiInpaint(Gimp.PlugIn):
     """The procedures, and how GIMP calls them."""
 
     def do_query_procedures(self) -> List[str]:
         """Their names."""
-        return [FILL, AGAIN, START, STOP, STATUS]
+        return [FILL, AGAIN, SKETCH, START, STOP, STATUS]
 
     def do_set_i18n(self, _: str) -> bool:
         """There are no translations."""
@@ -60,6 +67,14 @@ class AiInpaint(Gimp.PlugIn):
         if name == AGAIN:
             return self._filter(
                 name, _again, "AI Inpaint Again with New Seed", "Fill as the last time, but differently"
+            )
+        if name == SKETCH:
+            return self._filter(
+                name,
+                _sketch,
+                "AI Inpaint: New Sketch Layer from Picture",
+                "Draw the lines of what is visible on a new layer",
+                _SKETCH_HELP,
             )
         run, label, blurb = {
             START: (_start, "Start", "Start AI Inpaint's backend"),
@@ -84,7 +99,9 @@ class AiInpaint(Gimp.PlugIn):
         )
         return procedure
 
-    def _filter(self, name: str, run: Callable[..., Any], label: str, blurb: str) -> Gimp.ImageProcedure:
+    def _filter(
+        self, name: str, run: Callable[..., Any], label: str, blurb: str, help: str = _HELP
+    ) -> Gimp.ImageProcedure:
         procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, run, None)
         # Never gray: what cannot be filled is answered with a sentence that says why.
         procedure.set_image_types("*")
@@ -94,12 +111,22 @@ class AiInpaint(Gimp.PlugIn):
         procedure.add_menu_path("<Image>/Filters")
         procedure.add_menu_path("<Image>/Filters/Development/Python-Fu")
         procedure.set_icon_name("gimp-tool-heal")
-        procedure.set_documentation(blurb, _HELP, name)
+        procedure.set_documentation(blurb, help, name)
         procedure.set_attribution("AI Inpaint", "AI Inpaint", "2026")
         if name == FILL:
             from options import declare
 
             declare(procedure, GObject.ParamFlags.READWRITE)
+        elif name == SKETCH:
+            procedure.add_int_argument(
+                "detail",
+                "Detail",
+                "0 draws the plainest outlines only, 100 every trace of one.",
+                0,
+                100,
+                50,
+                GObject.ParamFlags.READWRITE,
+            )
         procedure.add_layer_return_value(
             "layer", "Layer", "The new layer, or the group of several", True, GObject.ParamFlags.READWRITE
         )
@@ -184,6 +211,22 @@ def _again(
             asked.model, asked.values = made["model"], made["params"]
         asked.values.update(seed=form.new_seed(), count=1)
         return GObject.Value(Gimp.Layer, filling.fill(image, drawables, asked))
+
+    return _answer(procedure, work)
+
+
+def _sketch(
+    procedure: Gimp.Procedure,
+    _mode: Gimp.RunMode,
+    image: Gimp.Image,
+    drawables: List[Gimp.Drawable],
+    config: Gimp.ProcedureConfig,
+    _: Any,
+) -> Gimp.ValueArray:
+    def work() -> GObject.Value:
+        import filling
+
+        return GObject.Value(Gimp.Layer, filling.sketch(image, drawables, config.get_property("detail")))
 
     return _answer(procedure, work)
 

@@ -9,7 +9,7 @@ from gi.repository import Gimp
 from options import VISIBLE, Options
 
 from backend.client import form, refusals, words
-from backend.client.jobs import InpaintRequest, Progress
+from backend.client.jobs import InpaintRequest, Progress, SketchRequest
 from backend.client.session import Session
 from backend.client.settings import Settings
 from backend.wire.errors import NO_SOURCE, NOT_RUNNING, InpaintError
@@ -96,6 +96,41 @@ def fill(
     return host.insert(image, layer, way, result.offset, patches, form.group_name(title, len(patches)))
 
 
+def sketch(image: Gimp.Image, drawables: Sequence[Gimp.Drawable], detail: int) -> Gimp.Layer:
+    """Draw the lines of what is visible, in the selection or everywhere, on a new layer.
+
+    Args:
+        image, drawables: as GIMP hands them over.
+        detail: 0 to 100.
+
+    Returns:
+        The new layer, above the one that is active.
+
+    Raises:
+        InpaintError: whatever went wrong; the picture is as it was.
+    """
+    layer = host.target(image, drawables)
+    selected = host.selected(image)
+    with host.Source(image, layer, True) as source:
+        rect = form.sketch_region(selected or source.bounds, source.bounds)
+        if rect.empty:
+            raise refusals.selection_off_layer(layer.get_name())
+        request = SketchRequest(
+            source.layout,
+            source.read(rect),
+            host.mask(image, rect) if selected else None,
+            {"detail": detail},
+            (rect.x, rect.y),
+        )
+        way = source.encoding
+    Gimp.progress_init("AI Inpaint")
+    with connect() as session:
+        result = session.sketch(request, _show)
+    ((_, pixels),) = result.candidates
+    patch = host.Patch(form.SKETCH, form.sketch_record(result.model), pixels)
+    return host.insert(image, layer, way, result.offset, [patch], form.SKETCH)
+
+
 def _request(
     image: Gimp.Image, layer: Gimp.Layer, options: Options, offered: form.Form, values: Dict[str, Any]
 ) -> Tuple[InpaintRequest, host.Encoding]:
@@ -103,8 +138,9 @@ def _request(
     allowed, bounds = None, None
     if options.sample_from:
         allowed, bounds = host.sample_from(image, options.sample_from)
-    # A fill alone is no picture; what is seen with it is one.
-    visible = options.source == VISIBLE or bool(host.record(layer))
+    # A fill or a sketch alone is no picture; what is seen with it is one.
+    alone = bool(host.record(layer)) or layer.get_name() in options.guidance.values()
+    visible = options.source == VISIBLE or alone
     with host.Source(image, layer, visible) as source:
         rect = form.region(selected, source.bounds, offered.card(options.model), values, bounds)
         mask = None if rect.empty else host.mask(image, rect)

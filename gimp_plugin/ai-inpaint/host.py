@@ -8,7 +8,7 @@ by GIMP in the picture's own precision.
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Sequence, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from gi.repository import Babl, Gegl, Gimp
 
@@ -83,10 +83,16 @@ def selection(image: Gimp.Image) -> Rect:
     Raises:
         InpaintError: nothing is.
     """
-    _, selected, left, top, right, bottom = Gimp.Selection.bounds(image)
-    if not selected:
+    found = selected(image)
+    if found is None:
         raise refusals.no_selection()
-    return Rect(left, top, right - left, bottom - top)
+    return found
+
+
+def selected(image: Gimp.Image) -> Optional[Rect]:
+    """The bounds of what is selected; None if nothing is."""
+    _, some, left, top, right, bottom = Gimp.Selection.bounds(image)
+    return Rect(left, top, right - left, bottom - top) if some else None
 
 
 def mask(image: Gimp.Image, rect: Rect) -> Buffer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Callable, Dict, List, Optional
 
-from . import choices, fill, jobs, words
+from . import choices, fill, jobs, sketches, words
 from .backend.client import discovery, paths, refusals
 from .backend.client import words as shared
 from .backend.client.form import Choice, Form
@@ -13,6 +13,7 @@ from .backend.client.settings import Settings
 from .backend.wire.errors import CANCELLED, INTERNAL, InpaintError
 from .dialog import InpaintDialog
 from .host import KritaHost, KritaPicture
+from .picture import Picture
 from .qt import QtCore
 from .tasks import Done, Failed, Question, Stage, Task
 from .windows import ProgressWindow, ask, say
@@ -94,6 +95,22 @@ class Controller:
 
         self._begin(jobs.cards, "Asking the backend for its models", show)
 
+    def sketch(self) -> None:
+        """Put the lines of what is visible, in the selection or everywhere, on a new layer."""
+        picture = self._picture(sketches.check)
+        if picture is None:
+            return
+        orders: List[sketches.Order] = []
+
+        def ask(_: Any) -> Any:
+            orders.append(sketches.prepare(picture))
+            return orders[0].request
+
+        def put_in(result: Any) -> None:
+            sketches.deliver(picture, orders[0], result)
+
+        self._begin(jobs.sketch, "Looking for the backend", put_in, ask, picture)
+
     def start_or_stop(self) -> None:
         """Start the backend, or end the one that runs."""
         if not self.running():
@@ -136,11 +153,11 @@ class Controller:
 
     # How it works
 
-    def _picture(self) -> Optional[KritaPicture]:
-        """What the user points at, if it can be filled; else he is told why not."""
+    def _picture(self, check: Callable[[Picture], None] = fill.check) -> Optional[KritaPicture]:
+        """What the user points at, if `check` lets it pass; else he is told why not."""
         try:
             picture = self._host.picture()
-            fill.check(picture)
+            check(picture)
             if any(errand.picture is not None and errand.picture.same(picture) for errand in self._errands):
                 raise words.already(picture.name)
         except InpaintError as problem:

@@ -6,7 +6,7 @@ Nothing here knows Qt or Krita: the document is a `Picture`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Dict
+from typing import Any, Dict, Mapping
 
 from .backend.client import form, refusals, words
 from .backend.client.form import Form
@@ -97,9 +97,13 @@ def prepare(picture: Picture, offer: Form, wish: Wish) -> Order:
     if not card.get("installed", True):
         raise refusals.not_ready(str(card.get("title") or wish.model))
     values = offer.checked(wish.model, wish.values)
-    wish = replace(wish, values=values, source=_source(picture, wish.source))
+    followed = {
+        name: layer for name, layer in wish.guidance.items() if layer and name in offer.guidance(wish.model)
+    }
+    wish = replace(wish, values=values, source=_source(picture, wish.source, followed))
     hole = picture.selection.clipped(picture.canvas)
-    if hole.clipped(picture.bounds(wish.source)).empty:
+    # What is drawn can be enough by itself: the layer may be erased wholly.
+    if not followed and hole.clipped(picture.bounds(wish.source)).empty:
         raise refusals.selection_off_layer(picture.active.name)
     sampled = bool(wish.sample_from) and offer.takes_source(wish.model)
     sample = picture.bounds(wish.sample_from) if sampled else None
@@ -108,7 +112,7 @@ def prepare(picture: Picture, offer: Form, wish: Wish) -> Order:
     if mask.count(0) == len(mask):
         raise refusals.no_selection()
     pixels = picture.read(wish.source, rect)
-    if _nothing_around(pixels, mask):
+    if not followed and _nothing_around(pixels, mask):
         raise refusals.nothing_around()
     size = (rect.height, rect.width)
     source = None
@@ -116,9 +120,7 @@ def prepare(picture: Picture, offer: Form, wish: Wish) -> Order:
         alpha = picture.strokes(wish.sample_from, rect)[3::4]
         source = Buffer(size, "u1", alpha.translate(_OPAQUE))
     guidance = {
-        name: Buffer((*size, 4), "u1", picture.strokes(layer, rect))
-        for name, layer in wish.guidance.items()
-        if layer and name in offer.guidance(wish.model)
+        name: Buffer((*size, 4), "u1", picture.strokes(layer, rect)) for name, layer in followed.items()
     }
     request = InpaintRequest(
         layout=pixels.layout,
@@ -165,9 +167,10 @@ _SEEN = bytes(255 if value >= _VISIBLE_FROM else 0 for value in range(256))
 _SELECTED = bytes([0] + [255] * 255)
 
 
-def _source(picture: Picture, source: str) -> str:
-    """The source that is meant: a fill alone is no picture, what is visible with it is one."""
-    if source == THIS_LAYER and picture.record(picture.active.id) is not None:
+def _source(picture: Picture, source: str, followed: Mapping[str, str]) -> str:
+    """The source that is meant: a fill or a sketch alone is no picture, what is visible with it is one."""
+    active = picture.active.id
+    if source == THIS_LAYER and (picture.record(active) is not None or active in followed.values()):
         return VISIBLE
     return source
 

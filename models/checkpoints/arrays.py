@@ -67,8 +67,8 @@ def _array(content: io.BytesIO, name: str) -> np.ndarray:
     return np.lib.format.read_array(content, allow_pickle=False)
 
 
-def read_safetensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors file.
+def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of a .safetensors file, and what it says of itself.
 
     Raises:
         Damaged: as the message says.
@@ -82,9 +82,11 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         if file.readinto(content) != len(content):
             raise Damaged("it is damaged or was not downloaded to its end")
     tensors = {}
+    told: dict[str, str] = {}
     expanded = 0
     for name, entry in header.items():
         if name == "__metadata__":
+            told = {str(key): str(value) for key, value in entry.items()}
             continue
         dtype = _DTYPES.get(entry["dtype"])
         if dtype is None:
@@ -104,4 +106,4 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         if sys.byteorder == "big" and dtype.itemsize > 1:
             flat = flat.view(torch.uint8).view(-1, dtype.itemsize).flip(1).contiguous().view(dtype).view(-1)
         tensors[name] = flat.view(shape)
-    return tensors
+    return tensors, told

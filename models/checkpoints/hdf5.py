@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,12 @@ from .limits import Damaged, count
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
-def read(path: Path) -> dict[str, Tensor]:
+def read(path: Path, content: bytearray | None = None) -> dict[str, Tensor]:
     """The numeric arrays of a file by their way through its groups, such as "block1/conv/vars/0".
+
+    Args:
+        path: of the file.
+        content: of the HDF5 file, where it is a part of the archive `path`.
 
     Raises:
         FillError: `missing-library`, h5py is not installed.
@@ -29,7 +34,7 @@ def read(path: Path) -> dict[str, Tensor]:
             f"{path.name} is an HDF5 file, and the library that reads those is not installed.",
             "Install it into the same environment with: pip install h5py",
         ) from problem
-    size = path.stat().st_size
+    size = path.stat().st_size if content is None else len(content)
     tensors: dict[str, Tensor] = {}
     total = 0
 
@@ -44,6 +49,6 @@ def read(path: Path) -> dict[str, Tensor]:
             raise Damaged("it would unpack to far more than it is")
         tensors[name] = torch.from_numpy(np.array(item[()], dtype=item.dtype.newbyteorder("=")))
 
-    with h5py.File(path, "r") as file:
+    with h5py.File(path if content is None else io.BytesIO(content), "r") as file:
         file.visititems(visit)
     return tensors

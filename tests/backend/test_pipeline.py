@@ -8,15 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import models
 from backend import pipeline
 from backend.imaging import mask as masks
 from backend.imaging.composite import paste
 from backend.imaging.convert import full
 from backend.pipeline import Layer, Request, fill
 from models.base import Cancel, Cancelled, Card, FillError, Model, Progress
+from models.guidance import lines
 
 DEPTHS = ["uint8", "uint16", "float16", "float32"]
 
@@ -46,7 +49,7 @@ class Mean(Model):
             raise Cancelled
         progress(0.5, "mean")
         allowed = ~hole if source is None else source & ~hole
-        mean = image[:, allowed].mean(axis=1, dtype=np.float64)
+        mean = image[:, allowed].mean(axis=1, dtype=np.float64) if allowed.any() else np.zeros(3)
         noise = np.random.default_rng(seed).normal(0, 0.02, image.shape)
         return (mean[:, None, None] + noise).astype(np.float32)
 
@@ -58,7 +61,7 @@ class Network(Mean):
         "network",
         "Network",
         "",
-        guidance=("sketch",),
+        guidance=("sketch", "colour"),
         context_factor=0.5,
         context_minimum=6,
         max_pixels=30 * 30,
@@ -372,15 +375,91 @@ def test_guidance_is_cut_and_scaled_with_the_picture() -> None:
     model = Network()
     run(image, mask, model, guidance={"sketch": mask})
     _, hole, _, guidance = model.seen[0]
-    assert guidance["sketch"].shape == (1, *hole.shape) and guidance["sketch"].dtype == np.float32
-    assert guidance["sketch"].max() == 1
-    assert 0.1 < guidance["sketch"].mean() < 0.4
+    _, drawn = guidance["sketch"]
+    assert drawn.shape == hole.shape and drawn.dtype == np.float32
+    assert drawn.max() == 1
+    assert 0.1 < drawn.mean() < 0.4
     with pytest.raises(FillError) as caught:
         run(image, mask, Mean(), guidance={"sketch": mask})
     assert caught.value.code == "bad-guidance"
     with pytest.raises(FillError) as caught:
         run(image, mask, model, guidance={"sketch": mask[1:]})
     assert caught.value.code == "bad-guidance"
+
+
+@pytest.mark.parametrize("paper", [None, "white", "transparent"])
+def test_a_thin_line_is_seen_on_a_smaller_scale(paper: str | None) -> None:
+    """1 px wide in a context of 180 px, which the model sees as 30 px."""
+    mask = np.zeros((200, 200), dtype=bool)
+    mask[60:120, 60:120] = True
+    line = np.zeros((200, 200), dtype=np.uint8)
+    line[:, 91] = 255
+    sketch = {
+        None: line,
+        "white": np.stack([255 - line] * 3, 2),
+        "transparent": np.stack([0 * line, line], 2),
+    }[paper]
+    model = Network()
+    run(np.full((200, 200, 3), 120, dtype=np.uint8), mask, model, guidance={"sketch": sketch})
+    ((_, hole, _, guidance),) = model.seen
+    assert hole.size <= 30 * 30
+    columns = lines(torch.from_numpy(guidance["sketch"])[None])[0, 0].numpy()
+    assert (columns.sum(1) == 1).all() and (columns.argmax(1) == columns[0].argmax()).all()
+
+
+def test_colours_are_not_mixed_with_what_is_not_painted() -> None:
+    """Red strokes on a transparent layer whose unseen pixels are green, as some editors leave them."""
+    mask = np.zeros((200, 200), dtype=bool)
+    mask[60:120, 60:120] = True
+    colour = np.zeros((200, 200, 4), dtype=np.uint8)
+    colour[..., 1] = 255
+    colour[88:95] = colour[:, 88:93] = (255, 0, 0, 255)
+    model = Network()
+    run(np.full((200, 200, 3), 120, dtype=np.uint8), mask, model, guidance={"colour": colour})
+    red, green, blue, alpha = model.seen[0][3]["colour"]
+    assert 0 < (alpha >= 0.5).mean() < 0.3
+    assert (red[alpha >= 0.5] == 1).all() and not green[alpha >= 0.5].any() and not blue.any()
+
+
+def test_a_layer_with_nothing_in_the_hole_is_refused_before_the_work() -> None:
+    image, mask = np.full((40, 40, 3), 120, dtype=np.uint8), np.zeros((40, 40), dtype=bool)
+    mask[15:20, 15:20] = True
+    elsewhere = np.zeros((40, 40), dtype=np.uint8)
+    elsewhere[2, :] = 255
+    model = Network()
+    with pytest.raises(FillError, match="Nothing is drawn on the sketch layer") as caught:
+        run(image, mask, model, guidance={"sketch": elsewhere})
+    assert caught.value.code == "bad-guidance" and not model.seen
+    elsewhere[:, 17] = 255
+    run(image, mask, model, guidance={"sketch": elsewhere})
+
+
+def test_what_is_drawn_needs_no_evidence_around() -> None:
+    """The whole picture is hole, smaller than the model's limit and beyond it."""
+    for side in (24, 200):
+        image = np.full((side, side, 3), 120, dtype=np.uint8)
+        mask = np.ones((side, side), dtype=bool)
+        sketch = np.zeros((side, side), dtype=np.uint8)
+        sketch[side // 2] = 255
+        model = Network()
+        (layer,) = run(image, mask, model, guidance={"sketch": sketch})
+        assert model.seen[0][1].all() and layer.pixels[..., 3].min() == 255
+        with pytest.raises(FillError) as caught:
+            run(image, mask, Network())
+        assert caught.value.code == "no-source"
+
+
+def test_whoever_cannot_follow_says_so_at_once() -> None:
+    image, mask = np.full((40, 40, 3), 120, dtype=np.uint8), np.zeros((40, 40), dtype=bool)
+    mask[15:20, 15:20] = True
+    model = Mean()
+    for layer in (mask, ~mask & mask):
+        with pytest.raises(FillError, match="cannot follow a sketch layer") as caught:
+            run(image, mask, model, guidance={"sketch": layer})
+        assert "sc-fegan" in caught.value.hint and not model.seen
+    with pytest.raises(FillError, match="No model on this computer follows a sketch") as caught:
+        fill(Request(image, mask, "auto", guidance={"sketch": mask}), models.load)
+    assert "sc-fegan" in caught.value.hint
 
 
 class OutOfMemoryError(RuntimeError):

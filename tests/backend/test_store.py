@@ -37,6 +37,7 @@ def folder(tmp_path: Path, server: FileServer, monkeypatch: pytest.MonkeyPatch) 
     write_zoo(tmp_path / "zoo.toml", server.url)
     monkeypatch.setenv("AI_INPAINT_ZOO", str(tmp_path / "zoo.toml"))
     monkeypatch.setenv("AI_INPAINT_MODELS", str(tmp_path / "models"))
+    monkeypatch.setattr(zoo, "shipped", lambda: tmp_path / "shipped")  # what we ship is not meant here
     return tmp_path / "models"
 
 

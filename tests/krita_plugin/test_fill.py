@@ -194,3 +194,79 @@ def test_colour_spaces_travel_as_they_are_or_as_srgb(plugin: Any) -> None:
         assert Space(model, "U8", "x").travelling[:2] == ("RGBA", "U16")
         assert Space(model, "F32", "x").travelling[:2] == ("RGBA", "F32")
     assert Space("RGBA", "U8", "x").travelling == Space("RGBA", "U8", "x")
+
+
+# -- sketches --------------------------------------------------------------------------------------------
+
+
+def test_a_sketch_is_of_what_is_visible_in_the_selection_and_around_it(plugin: Any) -> None:
+    Rect = plugin.backend.wire.geometry.Rect
+    picture = make_picture(plugin, size=(600, 400), chosen=Rect(200, 150, 100, 60))
+    plugin.sketches.check(picture)
+    order = plugin.sketches.prepare(picture)
+    assert picture.reads == [("visible", Rect(136, 86, 228, 188))]
+    assert order.request.offset == (136, 86) and order.request.image.shape == (188, 228, 4)
+    assert sum(1 for one in order.request.mask.data if one) == 100 * 60
+    plugin.backend.wire.messages.check_sketch(order.request.message("id"))
+
+
+def test_without_a_selection_all_is_drawn(plugin: Any) -> None:
+    Rect = plugin.backend.wire.geometry.Rect
+    picture = make_picture(plugin, chosen=Rect(0, 0, 0, 0))
+    plugin.sketches.check(picture)
+    order = plugin.sketches.prepare(picture)
+    assert order.request.mask is None and order.request.image.shape == (40, 60, 4)
+    plugin.backend.wire.messages.check_sketch(order.request.message("id"))
+
+
+def test_a_sketch_becomes_a_layer_that_is_no_fill(plugin: Any, offer: Any) -> None:
+    picture = make_picture(plugin)
+    order = plugin.sketches.prepare(picture)
+    plugin.sketches.deliver(picture, order, result(plugin, 0, model="gradients"))
+    ((layers, _, rect, pixels, source, origin),) = picture.inserted
+    assert [layer.name for layer in layers] == ["Sketch"] and tuple(rect) == (20, 10, 2, 3)
+    assert pixels is order.pixels and (source, origin) == ("visible", "base")
+    # With the sketch active, the next fill is made of the picture, and is no repetition of the sketch.
+    records = {"lines": {"request": layers[0].record, "source": source, "origin": origin}}
+    after = make_picture(plugin, active_id="lines", records=records)
+    asked = plugin.fill.repeat(after, wish(plugin, values={"grow": 1}))
+    assert (asked.model, asked.values["grow"]) == ("auto", 1)
+    plugin.fill.prepare(after, offer, asked)
+    assert after.reads[0][0] == "visible"
+
+
+def test_what_cannot_be_drawn_is_told(plugin: Any) -> None:
+    Rect, error = plugin.backend.wire.geometry.Rect, plugin.backend.wire.errors.InpaintError
+    with pytest.raises(error, match="outside of the layer"):
+        plugin.sketches.check(make_picture(plugin, chosen=Rect(300, 15, 10, 10)))
+    picture = make_picture(plugin)
+    order = plugin.sketches.prepare(picture)
+    with pytest.raises(ValueError):
+        plugin.sketches.deliver(picture, order, result(plugin, 0, layout="RGBA"))
+    picture.is_open = False
+    for step in (
+        lambda: plugin.sketches.prepare(picture),
+        lambda: plugin.sketches.deliver(picture, order, result(plugin, 0)),
+    ):
+        with pytest.raises(error, match="closed"):
+            step()
+    assert picture.inserted == []
+
+
+def test_the_layer_that_is_drawn_on_is_no_picture(plugin: Any, offer: Any) -> None:
+    picture = make_picture(plugin, active_id="ink")
+    plugin.fill.prepare(picture, offer, wish(plugin, "face", guidance={"sketch": "ink"}))
+    assert picture.reads[0][0] == "visible"
+    picture = make_picture(plugin, active_id="base")
+    plugin.fill.prepare(picture, offer, wish(plugin, "face", guidance={"sketch": "ink"}))
+    assert picture.reads[0][0] == "layer"
+
+
+def test_a_layer_that_is_erased_wholly_is_filled_from_a_sketch(plugin: Any, offer: Any) -> None:
+    Rect, error = plugin.backend.wire.geometry.Rect, plugin.backend.wire.errors.InpaintError
+    erased = {"base": Rect(0, 0, 0, 0), "ink": Rect(0, 0, 60, 40)}
+    with pytest.raises(error):
+        plugin.fill.prepare(make_picture(plugin, bounds_of=erased), offer, wish(plugin, "face"))
+    guided = wish(plugin, "face", guidance={"sketch": "ink"})
+    order = plugin.fill.prepare(make_picture(plugin, bounds_of=erased), offer, guided)
+    assert not any(order.request.image.data[3::4]) and any(order.request.guidance["sketch"].data)

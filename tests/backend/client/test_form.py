@@ -110,3 +110,16 @@ def test_every_refusal_says_what_to_do() -> None:
     for problem in told:
         assert problem.message.endswith(".") and problem.hint.endswith(".")
         assert problem.hint in refusals.sentence(problem)
+
+
+def test_a_sketch_needs_its_part_and_what_is_around() -> None:
+    canvas = Rect(0, 0, 2000, 1500)
+    assert form.sketch_region(Rect(500, 400, 100, 80), canvas) == Rect(436, 336, 228, 208)
+    assert form.sketch_region(Rect(500, 400, 800, 80), canvas) == Rect(300, 200, 1200, 480)
+    assert form.sketch_region(Rect(-50, -50, 100, 100), canvas) == Rect(0, 0, 114, 114)
+    assert form.sketch_region(canvas, canvas) == canvas
+    assert form.sketch_region(Rect(3000, 0, 10, 10), canvas).empty
+
+
+def test_the_record_of_a_sketch_is_no_request() -> None:
+    assert form.sketch_record("hed") and form.parse(form.sketch_record("hed")) is None

@@ -22,13 +22,14 @@ from zmq.auth.thread import ThreadAuthenticator
 
 from backend.client import session as sessions
 from backend.client.discovery import Connection
-from backend.client.session import Failure, InpaintRequest, Progress, Result, Session
+from backend.client.session import Failure, InpaintRequest, Progress, Result, Session, SketchRequest
 from backend.wire import codec
 from backend.wire.errors import (
     BAD_MESSAGE,
     CANCELLED,
     NOT_RUNNING,
     TIMEOUT,
+    UNKNOWN_TYPE,
     VERSION,
     InpaintError,
 )
@@ -427,3 +428,20 @@ def test_a_buffer_that_does_not_fit_is_the_caller_s_mistake(talk: Callable[..., 
     session = talk(silent)
     with pytest.raises(ValueError):
         session.submit(replace(REQUEST, mask=Buffer((2, 3), "u1", b"short")))
+
+
+def test_a_backend_that_draws_no_sketches_is_told_to_be_older(talk: Callable[..., Session]) -> None:
+    def answer(message: Message, say: Callable[..., None]) -> None:
+        say("error", code=UNKNOWN_TYPE, message="The backend knows no message 'sketch'.", hint="")
+
+    request = SketchRequest("RGB", REQUEST.image, REQUEST.mask, {"detail": 20}, (-5, 7))
+    session = talk(answer)
+    with pytest.raises(InpaintError, match="older than this plugin") as caught:
+        session.sketch(request)
+    assert caught.value.code == VERSION and "install.py" in caught.value.hint
+    (asked,) = [message for message in session.script.heard if message.type == "sketch"]  # type: ignore[attr-defined]
+    assert asked.fields == {"params": {"detail": 20}, "image": {"layout": "RGB"}, "offset": [-5, 7]}
+    assert {name: bytes(buffer.data) for name, buffer in asked.buffers.items()} == {
+        "image": REQUEST.image.data,
+        "mask": REQUEST.mask.data,
+    }

@@ -66,3 +66,18 @@ def test_doubling_keeps_ramps_and_constants() -> None:
         inner = steps[:, 1:-1, 1:-1]
         np.testing.assert_allclose(inner, 0.5, atol=1e-6)
     assert (scale.double(np.full((1, 1, 1), 0.25, np.float32)) == 0.25).all()
+
+
+@pytest.mark.parametrize("size", [(16, 16), (5, 7), (1, 1), (11, 32)])
+def test_strokes_keep_their_colour_and_are_not_lost(size: tuple[int, int]) -> None:
+    planes = np.zeros((4, 32, 32), np.float32)
+    planes[1] = 1.0  # green that nobody sees
+    planes[:, :, 20] = np.array([0.2, 0.4, 0.6, 0.5])[:, None]
+    planes[:, 10] = np.array([0.2, 0.4, 0.6, 1.0])[:, None]
+    small = scale.shrink_strokes(planes, size)
+    drawn = small[3] > 0
+    assert small.shape == (4, *size)
+    assert np.abs(small[:3, drawn] - np.array([[0.2], [0.4], [0.6]])).max() < 1e-6
+    assert (small[3, 10 * size[0] // 32] == 1).all() and (small[3, :, 20 * size[1] // 32] >= 0.5).all()
+    assert drawn.sum() == size[0] + size[1] - 1
+    assert np.array_equal(scale.shrink_strokes(planes, (32, 32))[3], planes[3])
