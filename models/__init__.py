@@ -1,6 +1,6 @@
 """The models: an explicit list, their cards, and the way to load one.
 
-A new model is one new file and one line in `MODELS`; a network's card is one entry in `cards.py`, too. The
+A new model is one new file and one line in `MODELS`; a network's card is one entry in `catalogue.py`, too. The
 weights of networks have names of their own: see `zoo`.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from . import zoo
 from .base import Cancelled, Card, FillError, Model, Param
-from .cards import CARDS
+from .catalogue import CARDS
 
 __all__ = ["MODELS", "Cancelled", "Card", "FillError", "Model", "Param", "cards", "kinds", "load"]
 
@@ -32,6 +32,7 @@ MODELS: dict[str, str] = {
     "navier-stokes": "opencv:NavierStokes",
     "context-encoder": "context_encoder:ContextEncoder",
     "patch-synthesis": "patch_synthesis:PatchSynthesis",
+    "finisher": "finisher:Finisher",
 }
 """Name to `module:class`. Modules are imported when first asked for, so that a command which needs
 one model does not wait for the libraries of all."""
@@ -106,6 +107,9 @@ def load(
             f"There is no model named {text!r}.",
             f"Known are: {', '.join(card.name for card in cards())}; or give a file with weights.",
         )
+
+    if from_zoo is not None and from_zoo.architecture in zoo.TOOLS:
+        raise FillError("unknown-model", f"{from_zoo.title or text} fills nothing.", "Choose a model.")
 
     from . import network
 

@@ -18,13 +18,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .base import Cancel, Progress
-from .cards import CONTEXT_ENCODER
+from .catalogue import CONTEXT_ENCODER
 from .network import NetworkModel
 
-_SIDE = 128  # px that it sees
-_HIDDEN = slice(36, 92)  # of its rows and columns
-_PREDICTED = slice(32, 96)
-_MEAN = (117.0, 104.0, 123.0)  # R, G, B of 255, what is shown in place of the hidden pixels
+SIDE = 128  # px that it sees
+HIDDEN = slice(36, 92)  # of its rows and columns
+PREDICTED = slice(32, 96)
+MEAN = (117.0, 104.0, 123.0)  # R, G, B of 255, what is shown in place of the hidden pixels
 
 _LEAK = 0.2
 
@@ -124,17 +124,17 @@ class ContextEncoder(NetworkModel):
         valid = 1 - hole[:, :, rows][:, :, :, columns]
         seen = functional.interpolate(
             torch.cat([image[:, :, rows][:, :, :, columns] * valid, valid], 1),
-            (_SIDE, _SIDE),
+            (SIDE, SIDE),
             mode="bilinear",
             antialias=True,
         )
         share = seen[:, 3:]
-        mean = image.new_tensor(_MEAN).view(1, 3, 1, 1) / 255
+        mean = image.new_tensor(MEAN).view(1, 3, 1, 1) / 255
         shown = torch.where(share > 0.5, seen[:, :3] / share.clamp(min=0.5), mean)
-        shown[:, :, _HIDDEN, _HIDDEN] = mean
+        shown[:, :, HIDDEN, HIDDEN] = mean
         answer = (self.network(shown * 2 - 1) + 1) / 2
         placed = shown.clone()
-        placed[:, :, _PREDICTED, _PREDICTED] = answer.to(placed.dtype)
+        placed[:, :, PREDICTED, PREDICTED] = answer.to(placed.dtype)
         large = functional.interpolate(placed, (side, side), mode="bilinear", align_corners=False)
         result = image.clone()
         inside = (slice(max(top, 0), top + side), slice(max(left, 0), left + side))
@@ -161,8 +161,8 @@ def _square(hole: Tensor) -> tuple[int, int, int]:
     """Top, left and side of the square to be shown; it may reach beyond the picture."""
     rows, columns = (hole.any(axis).nonzero()[:, 0] for axis in (1, 0))
     (top, bottom), (left, right) = ((int(line[0]), int(line[-1]) + 1) for line in (rows, columns))
-    hidden = _HIDDEN.stop - _HIDDEN.start
-    side = -(-max(bottom - top, right - left, hidden) * _SIDE // hidden)
+    hidden = HIDDEN.stop - HIDDEN.start
+    side = -(-max(bottom - top, right - left, hidden) * SIDE // hidden)
     return (top + bottom - side) // 2, (left + right - side) // 2, side
 
 

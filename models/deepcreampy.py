@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .base import Cancel, Card, Progress
-from .cards import DEEPCREAMPY
+from .catalogue import DEEPCREAMPY
 from .network import NetworkModel
 
 # Channels in, channels out, kernel, stride, dilation.
@@ -41,19 +41,35 @@ class DeepCreamPyNetwork(nn.Module):
         block: the contextual block.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = 32) -> None:
+        """
+        Args:
+            width: channels of the first convolution; the published network has 32, and all others in
+                proportion. Even.
+        """
         super().__init__()
+
+        def scaled(channels: int) -> int:
+            return channels if channels == 6 else channels * width // 32
+
         self.encoder = nn.ModuleList(
             nn.Conv2d(
-                inputs, outputs, kernel, stride, kernel // 2 * dilation, dilation, padding_mode="reflect"
+                scaled(inputs),
+                scaled(outputs),
+                kernel,
+                stride,
+                kernel // 2 * dilation,
+                dilation,
+                padding_mode="reflect",
             )
             for inputs, outputs, kernel, stride, dilation in _ENCODER
         )
-        self.block = ContextualBlock(256)
+        self.block = ContextualBlock(scaled(256))
         self.decoder = nn.ModuleList(
-            nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="reflect") for inputs, outputs in _DECODER
+            nn.Conv2d(scaled(inputs), scaled(outputs), 3, padding=1, padding_mode="reflect")
+            for inputs, outputs in _DECODER
         )
-        self.decoder.append(nn.Conv2d(16, 3, 3, padding=1))
+        self.decoder.append(nn.Conv2d(scaled(16), 3, 3, padding=1))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """
@@ -153,9 +169,13 @@ def _paste(features: Tensor, known: Tensor, valid: Tensor, portion: int) -> Tens
             distance.addmm_(around[place], _shifted(known, y, x, inner), alpha=-2)
         spread, mean = torch.std_mean(distance, 1, correction=0, keepdim=True)
         # Alike distances, as of a picture without anything valid, leave no spread to divide by.
-        weights = distance.sub_(mean).div_(spread.clamp_min(1e-12)).tanh_().mul_(-50).softmax(1)
-        # Down to e^-100, which processors multiply at a tenth of their speed.
-        functional.threshold(weights, 1e-20, 0.0, inplace=True)
+        spread = spread.clamp_min(1e-12)
+        if distance.requires_grad:  # what is overwritten could not be learnt from
+            weights = (((distance - mean) / spread).tanh() * -50).softmax(1)
+        else:
+            weights = distance.sub_(mean).div_(spread).tanh_().mul_(-50).softmax(1)
+            # Down to e^-100, which processors multiply at a tenth of their speed.
+            functional.threshold(weights, 1e-20, 0.0, inplace=True)
         for place, (y, x) in zip(places, corners, strict=True):
             canvas[place] += weights @ _shifted(known, y, x, inner).T
     pasted = canvas.T.reshape(channels, height + 2, width + 2)[:, 1:-1, 1:-1]
@@ -178,16 +198,17 @@ class DeepCreamPy(NetworkModel):
         published = _published()
         for names in (published, published.values()):
             if 2 * sum(name in shapes for name in names) > len(published):
-                return {}
+                width = (shapes.get("encoder.0.weight") or (32,))[0]
+                return {"width": width} if width != 32 else {}
         return None
 
     @classmethod
-    def build(cls, variant: str = "bar") -> nn.Module:
+    def build(cls, variant: str = "bar", width: int = 32) -> nn.Module:
         """The same for both variants; they differ in weights, and in what they are shown."""
-        return DeepCreamPyNetwork()
+        return DeepCreamPyNetwork(width)
 
     @classmethod
-    def translate(cls, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    def translate(cls, tensors: dict[str, Tensor], width: int = 32) -> dict[str, Tensor]:
         """Keeps the generator; kernels are stored as rows x columns x inputs x outputs."""
         if not any(name.startswith(_PARTS) for name in tensors):
             return tensors
@@ -203,7 +224,7 @@ class DeepCreamPy(NetworkModel):
         return ours
 
     @classmethod
-    def describe(cls, variant: str = "bar") -> Card:
+    def describe(cls, variant: str = "bar", width: int = 32) -> Card:
         return replace(cls.card, sees_hole=variant == "mosaic")
 
     def predict(

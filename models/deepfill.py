@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .base import Cancel, Cancelled, Progress
-from .cards import DEEPFILL
+from .catalogue import DEEPFILL
 from .layers.contextual import ContextualAttention
 from .network import NetworkModel
 
@@ -160,15 +160,18 @@ class CoarseToFine(nn.Module):
     refined = 3
     gated = True
 
-    def __init__(self, attention: ContextualAttention, symmetric: bool = False) -> None:
+    def __init__(
+        self, attention: ContextualAttention, symmetric: bool = False, unit: int | None = None
+    ) -> None:
         """
         Args:
             attention: of stage 2.
             symmetric: see `Convolution`.
+            unit: channels of the first layer; None takes the published number.
         """
         super().__init__()
         self.names = {}
-        for layer in layers(self.unit, 5, self.refined):
+        for layer in layers(unit or self.unit, 5, self.refined):
             self.names[layer.branch, layer.number] = layer.name
             activation: Callable[[Tensor], Tensor] | None = functional.elu
             if layer.outputs == 3:
@@ -252,37 +255,50 @@ class DeepFill(CoarseToFineModel):
 
     @classmethod
     def recognise(cls, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any] | None:
-        """By the names of the kernels; the three styles of names stand for the three variants."""
+        """By the names of the kernels; the three published styles stand for the three variants.
+
+        With the network's own names, "own", the file or the user has to tell the variant, and the first layer
+        may be of any width.
+        """
         for style in cls.card.variants:
             if share_of_kernels(shapes, style, layers(24, 5, 3), gated=True) > 0.5:
                 return {"style": style, "variant": style}
+        first = shapes.get("conv1.weight", ())
+        unit = first[0] // 2 if len(first) == 4 else 0
+        if unit >= 2 and share_of_kernels(shapes, "own", layers(unit, 5, 3), gated=True) > 0.5:
+            return {"style": "own", "unit": unit}
         return None
 
     @classmethod
-    def build(cls, style: str = "tensorflow", variant: str = "tensorflow") -> nn.Module:
+    def build(cls, style: str = "tensorflow", variant: str = "tensorflow", unit: int = 24) -> nn.Module:
         attention = {
             "tensorflow": ContextualAttention(aligned=True, steps=(4, 2), fused=True),
             "networks-tf": ContextualAttention(aligned=True, steps=(8,), fused=False),
             "pytorch": ContextualAttention(aligned=False, steps=(8,), fused=True),
         }[variant]
-        return CoarseToFine(attention, symmetric=variant == "pytorch")
+        return CoarseToFine(attention, symmetric=variant == "pytorch", unit=unit)
 
     @classmethod
-    def translate(cls, tensors: dict[str, Tensor], style: str = "tensorflow") -> dict[str, Tensor]:
-        """Any of the three styles of names to the authors' names, kernels to PyTorch's layout."""
+    def translate(
+        cls, tensors: dict[str, Tensor], style: str = "tensorflow", unit: int = 24
+    ) -> dict[str, Tensor]:
+        """Any of the styles of names to the authors' names, kernels to PyTorch's layout."""
         if style == "pytorch":
             diagonal = tensors.pop("stage2.contextual_attention.fuse_weight")
             if not torch.equal(diagonal.flatten(), torch.eye(3, dtype=diagonal.dtype).flatten()):
                 raise ValueError("stage2.contextual_attention.fuse_weight is not the 3 x 3 identity")
-        return renamed(tensors, style, layers(24, 5, 3))
+        return renamed(tensors, style, layers(unit, 5, 3))
 
 
 def published_name(layer: Layer, style: str, kind: str) -> str:
     """The name of a layer's "weight" or "bias" in a published checkpoint.
 
     Args:
-        style: a variant of `DeepFill`; "tensorflow" is the TensorFlow variables'.
+        style: a variant of `DeepFill`; "tensorflow" is the TensorFlow variables'. "own" is what the network
+            itself calls it, no published name.
     """
+    if style == "own":
+        return f"{layer.name}.{kind}"
     if style == "tensorflow":
         inner = f"/{layer.name}_conv" if layer.grown else ""
         return f"inpaint_net/{layer.name}{inner}/{'kernel' if kind == 'weight' else 'bias'}"

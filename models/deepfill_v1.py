@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .cards import DEEPFILL_V1
+from .catalogue import DEEPFILL_V1
 from .deepfill import CoarseToFine, CoarseToFineModel, layers, renamed, share_of_kernels
 from .layers.contextual import ContextualAttention
 
@@ -42,13 +42,15 @@ class DeepFillV1(CoarseToFineModel):
     @classmethod
     def recognise(cls, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any] | None:
         """The names are version 2's; the shapes of the kernels tell them apart."""
-        share = share_of_kernels(shapes, "tensorflow", layers(32, 5, 5), gated=False)
-        return {} if share > 0.5 else None
+        for style, settings in (("tensorflow", {}), ("own", {"style": "own"})):
+            if share_of_kernels(shapes, style, layers(32, 5, 5), gated=False) > 0.5:
+                return settings
+        return None
 
     @classmethod
-    def build(cls) -> nn.Module:
+    def build(cls, style: str = "tensorflow") -> nn.Module:
         return CoarseToFineV1(ContextualAttention())
 
     @classmethod
-    def translate(cls, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        return renamed(tensors, "tensorflow", layers(32, 5, 5))
+    def translate(cls, tensors: dict[str, Tensor], style: str = "tensorflow") -> dict[str, Tensor]:
+        return renamed(tensors, style, layers(32, 5, 5))

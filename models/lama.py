@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from .base import Cancel, Progress
-from .cards import LAMA
+from .catalogue import LAMA
 from .lama_refiner import refined
 from .layers.ffc import FFCBlock, FFCResidual, Pair
 from .layers.ffc_fused import Fused

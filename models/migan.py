@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .base import Cancel, Card, Progress
-from .cards import MIGAN as CARD
+from .catalogue import MIGAN as CARD
 from .network import NetworkModel
 
 

@@ -1,6 +1,6 @@
 """What all neural networks share: recognising weights, loading them strictly, and running them.
 
-A network's file defines a subclass of `NetworkModel`; its card stands in `cards.py`, so that nobody waits
+A network's file defines a subclass of `NetworkModel`; its card stands in `catalogue.py`, so that nobody waits
 for torch to read it. Weights are recognised by the names and shapes of their tensors, not by the name of
 their file.
 """
@@ -258,7 +258,8 @@ def load(
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
-    kind, settings, tensors = identify(checkpoints.read(path), kinds)
+    checkpoint = checkpoints.read(path)
+    kind, settings, tensors = identify(checkpoint, kinds)
     variants = kind.card.variants
     if variant is not None and variant not in variants:
         raise FillError(
@@ -267,6 +268,8 @@ def load(
             f"Its variants are: {', '.join(variants)}." if variants else "It has only one.",
         )
     told = settings.pop("variant", None)
+    if checkpoint.told.get("variant") in variants:
+        told = checkpoint.told["variant"]
     building = {**settings, "variant": variant or told or variants[0]} if variants else settings
     network = assemble(kind, tensors, settings, building)
     described = replace(kind.describe(**building), architecture=kind.card.name, **(card or {}))

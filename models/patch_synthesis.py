@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from . import zoo
 from .base import Cancel, Cancelled, Model, Progress, sources
-from .cards import PATCH_SYNTHESIS
+from .catalogue import PATCH_SYNTHESIS
 from .layers import vgg
 from .layers.synthesis import scales_for, synthesise
 from .layers.synthesis_loss import Settings

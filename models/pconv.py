@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .base import Cancel, Card, Progress
-from .cards import PCONV
+from .catalogue import PCONV
 from .layers.partial import PartialConv2d
 from .network import NetworkModel
 
@@ -32,15 +32,16 @@ class PConvNetwork(nn.Module):
         enc_1 ... enc_n, dec_1 ... dec_n: the levels, numbered from the picture down.
     """
 
-    def __init__(self, levels: int = 8, hard: bool = False) -> None:
+    def __init__(self, levels: int = 8, hard: bool = False, width: int = 64) -> None:
         """
         Args:
             levels: how often the size is halved, 5 or more.
             hard: see `PartialConv2d`.
+            width: channels of the first level; there are up to eight times as many.
         """
         super().__init__()
         self.levels = levels
-        widths = [3, 64, 128, 256, *[512] * (levels - 3)]
+        widths = [3, width, 2 * width, 4 * width, *[8 * width] * (levels - 3)]
         kernels = [7, 5, 5, *[3] * (levels - 3)]
         for i in range(levels):
             encoder = Level(widths[i], widths[i + 1], kernels[i], 2, nn.ReLU(), i > 0, hard=hard)
@@ -132,7 +133,7 @@ class PConv(NetworkModel):
 
     @classmethod
     def recognise(cls, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any] | None:
-        """naoto0804's names, or this file's own (NVIDIA's layer); the number of levels shows in both."""
+        """naoto0804's names, or this file's own (NVIDIA's layer); levels and width show in both."""
         for hard, name in ((True, "input_conv.weight"), (False, "weight")):
             found = [
                 re.fullmatch(rf"(?:enc|dec)_(\d{{1,2}})\.conv\.{re.escape(name)}", key) for key in shapes
@@ -140,15 +141,18 @@ class PConv(NetworkModel):
             numbers = [int(match[1]) for match in found if match]
             levels = max(numbers, default=0)
             if 5 <= levels <= 10 and len(numbers) > levels:  # that is, more than half of them
-                return {"levels": levels, "hard": hard}
+                width = shapes.get(f"enc_1.conv.{name}", ())[:1] or (64,)
+                return {"levels": levels, "hard": hard, **({"width": width[0]} if width[0] != 64 else {})}
         return None
 
     @classmethod
-    def build(cls, levels: int = 8, hard: bool = False) -> nn.Module:
-        return PConvNetwork(levels, hard)
+    def build(cls, levels: int = 8, hard: bool = False, width: int = 64) -> nn.Module:
+        return PConvNetwork(levels, hard, width)
 
     @classmethod
-    def translate(cls, tensors: dict[str, Tensor], levels: int = 8, hard: bool = False) -> dict[str, Tensor]:
+    def translate(
+        cls, tensors: dict[str, Tensor], levels: int = 8, hard: bool = False, width: int = 64
+    ) -> dict[str, Tensor]:
         """naoto0804's layer divides by S where the paper's multiplies by N / S: its weights are N times ours.
 
         Beside each convolution it stores the filter of ones by which it counts S.
@@ -171,7 +175,7 @@ class PConv(NetworkModel):
         return ours
 
     @classmethod
-    def describe(cls, levels: int = 8, hard: bool = False) -> Card:
+    def describe(cls, levels: int = 8, hard: bool = False, width: int = 64) -> Card:
         return replace(cls.card, size=replace(cls.card.size, multiple=2**levels))
 
     def quicken(self, network: nn.Module, dtype: torch.dtype) -> nn.Module:

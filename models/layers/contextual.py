@@ -92,7 +92,7 @@ class ContextualAttention(nn.Module):
         for row in range(top, bottom + 1):
             if step is not None:
                 step()
-            weights = torch.softmax(scores.row(row).mul_(usable * SOFTMAX_SCALE), 1).mul_(usable)
+            weights = torch.softmax(scores.row(row).mul_(usable * SOFTMAX_SCALE), 1) * usable
             drawn = weights.to(patches.dtype) @ patches
             count = right - left + 1
             pasted[:, 2 * row : 2 * row + 4, 2 * left : 2 * right + 4] += functional.fold(

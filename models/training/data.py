@@ -6,7 +6,8 @@ very samples that it would have had, with any number of loading processes, on an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,8 +24,7 @@ COMICS = "comics"
 """In place of a folder: pages of the comic generator."""
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
-_LONGEST = 2048  # px; larger pictures are read at a smaller size, which is faster and hardly a loss in a crop
-_KEPT = 48  # decoded pictures that each loading process remembers
+_KEPT = 64  # decoded pictures that each loading process remembers
 
 
 class DataError(Exception):
@@ -45,6 +45,7 @@ class Samples(Dataset[dict[str, Tensor]]):
         seed: another one gives other samples.
         smallest: of a crop's side over the picture's shorter side, before it is brought to `size`; a
             picture is never enlarged unless it is smaller than `size`.
+        prepare: adds tensors of a recipe's own, by the same generator.
     """
 
     pictures: tuple[str, ...]
@@ -52,18 +53,23 @@ class Samples(Dataset[dict[str, Tensor]]):
     holes: str = "mixed"
     seed: int = 0
     smallest: float = 0.4
+    prepare: Callable[[dict[str, Tensor], np.random.Generator], None] | None = None
 
     def __getitem__(self, n: int) -> dict[str, Tensor]:
         rng = np.random.default_rng((self.seed, n))
         name = self.pictures[rng.integers(len(self.pictures))]
-        crop = comics.page(self.size, self.size, rng) if name == COMICS else self._crop(read(name), rng)
+        crop = comics.page(self.size, self.size, rng) if name == COMICS else self._crop(name, rng)
         if rng.random() < 0.5 and name != COMICS:  # lettering and tones are not mirrored
             crop = crop[:, ::-1]
         hole = masks.make(self.holes, self.size, self.size, rng)
         image = torch.from_numpy(np.ascontiguousarray(crop.transpose(2, 0, 1), dtype=np.float32) / 255)
-        return {"image": image, "hole": torch.from_numpy(hole[None].astype(np.float32))}
+        sample = {"image": image, "hole": torch.from_numpy(hole[None].astype(np.float32))}
+        if self.prepare is not None:
+            self.prepare(sample, rng)
+        return sample
 
-    def _crop(self, picture: Image.Image, rng: np.random.Generator) -> np.ndarray:
+    def _crop(self, name: str, rng: np.random.Generator) -> np.ndarray:
+        picture = read(name, math.ceil(self.size / self.smallest))
         shorter = min(picture.size)
         least = max(min(self.size, shorter), self.smallest * shorter)
         side = int(np.exp(rng.uniform(np.log(least), np.log(shorter))))  # as often near as far
@@ -131,15 +137,21 @@ def check(pictures: Sequence[str], smallest: int = 64) -> tuple[tuple[str, ...],
 
 
 @lru_cache(maxsize=_KEPT)
-def read(name: str) -> Image.Image:
-    """A picture, upright, RGB, transparent pixels over white; its longer side is at most 2048 px.
+def read(name: str, shorter: int) -> Image.Image:
+    """A picture, upright, RGB, transparent pixels over white.
+
+    Args:
+        name: of the file.
+        shorter: px; what is larger is brought to a shorter side of this, which makes reading and
+            cropping many times faster.
 
     Raises:
         DataError: the file cannot be read.
     """
     try:
         with Image.open(name) as file:
-            file.draft("RGB", (_LONGEST, _LONGEST))  # JPEG: decoded at a half, a quarter or an eighth
+            scale = shorter / min(file.size)
+            file.draft("RGB", (int(file.width * scale), int(file.height * scale)))  # JPEG: fewer pixels
             picture = ImageOps.exif_transpose(file)
             if picture.has_transparency_data:
                 picture = Image.alpha_composite(
@@ -148,8 +160,11 @@ def read(name: str) -> Image.Image:
             picture = picture.convert("RGB")
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as problem:
         raise DataError(f"{name} cannot be read ({problem}). Take it out of the folder.") from problem
-    picture.thumbnail((_LONGEST, _LONGEST), Image.Resampling.LANCZOS)
-    return picture
+    scale = shorter / min(picture.size)
+    if scale >= 1:
+        return picture
+    size = (max(shorter, round(picture.width * scale)), max(shorter, round(picture.height * scale)))
+    return picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 
 @dataclass(frozen=True)
@@ -177,7 +192,11 @@ class Order(Sampler[int]):
 def batches(
     samples: Samples, order: Order, workers: int, pinned: bool = False
 ) -> Iterator[dict[str, Tensor]]:
-    """Batches of this process's share, loaded ahead by `workers` processes; 0 loads in this one."""
+    """Batches of this process's share, loaded ahead by `workers` processes; 0 loads in this one.
+
+    Raises:
+        DataError: when a picture is reached that cannot be read.
+    """
     loader = DataLoader(
         samples,
         batch_size=order.batch // order.world,
@@ -187,4 +206,7 @@ def batches(
         persistent_workers=workers > 0,
         prefetch_factor=4 if workers else None,
     )
-    return iter(loader)
+    try:
+        yield from loader
+    except DataError as problem:  # from a loading process it comes with the traceback as its text
+        raise DataError(str(problem).strip().rpartition("DataError: ")[2]) from problem

@@ -48,8 +48,9 @@ def style_l1(features: Features, target: Features) -> Tensor:
 def gram(features: Tensor) -> Tensor:
     """Correlations of channels, N x C x C, over C·H·W (arXiv 1804.07723, section 3.3)."""
     count, channels, height, width = features.shape
-    flat = features.reshape(count, channels, height * width)
-    return flat @ flat.transpose(1, 2) / (channels * height * width)
+    flat = features.reshape(count, channels, height * width).float()
+    with torch.autocast(features.device.type, enabled=False):  # sums of thousands of products
+        return flat @ flat.transpose(1, 2) / (channels * height * width)
 
 
 def total_variation(picture: Tensor) -> Tensor:
@@ -114,12 +115,13 @@ def gradient_penalty_between(
     """WGAN-GP's penalty on the way from real to fake, in the hole (arXiv 1806.03589, section 3.4 of v1).
 
     Args:
-        discriminator: of one tensor.
+        discriminator: of one tensor; a picture's score is the mean of what it answers for it.
         real, fake: what it sees, N x C x H x W.
         share: N x 1 x 1 x 1 in [0, 1], how far along.
     """
     between = (real + share * (fake - real)).detach().requires_grad_(True)
-    (gradient,) = torch.autograd.grad(discriminator(between).sum(), between, create_graph=True)
+    scores = discriminator(between).flatten(1).mean(1)
+    (gradient,) = torch.autograd.grad(scores.sum(), between, create_graph=True)
     norm = (gradient * hole).flatten(1).norm(dim=1)
     return (norm - 1).square().mean()
 

@@ -150,6 +150,21 @@ def free_form(
     return deepfill_brush(height, width, rng, chosen)
 
 
+def strokes(height: int, width: int, rng: np.random.Generator, thickness: float) -> np.ndarray:
+    """A few loose strokes of a brush, 4 to 12, of a thickness in px: where somebody dabs colours, say."""
+    canvas = _Canvas(height, width)
+    side = min(height, width)
+    for _ in range(rng.integers(4, 13)):
+        at, angle = rng.uniform((0, 0), (width, height)), rng.uniform(0, 2 * np.pi)
+        points = [at]
+        for _ in range(rng.integers(2, 7)):
+            angle += rng.normal(0, 0.5)
+            at = at + rng.uniform(0.02, 0.1) * side * np.array([np.cos(angle), np.sin(angle)])
+            points.append(at)
+        canvas.line(points, thickness)
+    return canvas.hole
+
+
 def outline(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
     """The outline of an object, as a lasso leaves it: a closed curve of a few harmonics, or two of them."""
     canvas = _Canvas(height, width)
@@ -201,6 +216,19 @@ def mosaic(height: int, width: int, rng: np.random.Generator) -> tuple[np.ndarra
     return covered[rows[:, None], columns[None]] > cell * cell / 2, cell, (int(phase[0]), int(phase[1]))
 
 
+def make_mosaic(height: int, width: int, rng: np.random.Generator) -> tuple[np.ndarray, int, tuple[int, int]]:
+    """As `mosaic`, drawn anew as `make` does it.
+
+    Raises:
+        ValueError: the picture is too small.
+    """
+    for _ in range(DRAWS):
+        hole, cell, phase = mosaic(height, width, rng)
+        if 0 < np.count_nonzero(hole) <= MOST * hole.size:
+            return hole, cell, phase
+    raise ValueError(f"no mosaic fits into {width} x {height} px")
+
+
 def pixelate(image: np.ndarray, hole: np.ndarray, cell: int, phase: tuple[int, int]) -> np.ndarray:
     """Replace every cell that the hole touches by its mean colour, inside the hole.
 
@@ -219,6 +247,15 @@ def pixelate(image: np.ndarray, hole: np.ndarray, cell: int, phase: tuple[int, i
     means = [np.bincount(label.ravel(), plane.ravel(), len(count)) / np.maximum(count, 1) for plane in image]
     cells = np.stack([mean[label] for mean in means]).astype(np.float32)
     return np.where(hole, cells, image) if channels else image
+
+
+def centre(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
+    """The context encoder's hole: the middle, 56 of 128 px on each side (arXiv 1604.07379, section 4)."""
+    canvas = _Canvas(height, width)
+    rows, columns = (round(side * 56 / 128) for side in (height, width))
+    top, left = (height - rows) // 2, (width - columns) // 2
+    canvas.box((left, top, left + columns, top + rows))
+    return canvas.hole
 
 
 def _mixed(names: Mapping[str, float]) -> Callable[[int, int, np.random.Generator], np.ndarray]:
@@ -244,6 +281,7 @@ KINDS: dict[str, Callable[[int, int, np.random.Generator], np.ndarray]] = {
     "outline": outline,
     "bars": bars,
     "mosaic": lambda height, width, rng: mosaic(height, width, rng)[0],
+    "centre": centre,
     "mixed": _mixed({"lama": 4, "brush": 2, "outline": 2, "walk": 1, "lama-thin": 1}),
 }
 """Every kind of hole by its name; "mixed" is what a network for any hole learns from."""
@@ -262,22 +300,6 @@ def make(kind: str, height: int, width: int, rng: np.random.Generator, most: flo
         if 0 < np.count_nonzero(hole) <= most * hole.size:
             return hole
     raise ValueError(f"no hole of kind {kind!r} fits into {width} x {height} px")
-
-
-def sheet(side: int = 192, columns: int = 8, seed: int = 0) -> Image.Image:
-    """One row of holes for every kind, white on black, with their names."""
-    rows = []
-    for kind in KINDS:
-        rng = np.random.default_rng(seed)
-        holes = [np.pad(make(kind, side, side, rng), 2, constant_values=True) for _ in range(columns)]
-        rows.append(np.concatenate([np.pad(hole, 2) for hole in holes], axis=1))
-    picture = Image.fromarray(np.concatenate(rows).astype(np.uint8) * 255)
-    labelled = Image.new("L", (picture.width + 120, picture.height), 0)
-    labelled.paste(picture, (120, 0))
-    pen = ImageDraw.Draw(labelled)
-    for number, kind in enumerate(KINDS):
-        pen.text((8, (number + 0.5) * picture.height / len(KINDS)), kind, fill=255, anchor="lm")
-    return labelled
 
 
 class _Canvas:

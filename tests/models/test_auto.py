@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from models import MODELS
 from models.auto import CARD, choose, line_art, thickness, usable
-from models.cards import CARDS
+from models.catalogue import CARDS
 from models.zoo import Weights
 
 

@@ -21,7 +21,7 @@ from models import Cancelled, FillError
 from models.network import NetworkModel
 
 NETWORKS = sorted(name for name, card in models.CARDS.items() if name in models.MODELS)
-PUBLISHED_NAMES_ONLY = {"deepfill", "deepfill-v1", "patch-synthesis"}
+PUBLISHED_NAMES_ONLY = {"patch-synthesis"}
 PARAMS = {"patch-synthesis": {"content": "smooth", "iterations": 1, "rotation": 0, "scaling": 0}}
 
 

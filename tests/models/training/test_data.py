@@ -65,6 +65,40 @@ def test_samples_are_pictures_and_holes(folder: Path) -> None:
     assert not torch.equal(samples[0]["image"], data.Samples(good, 64, "brush", seed=2)[0]["image"])
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_picture_that_breaks_off_is_named_in_a_sentence(folder: Path, workers: int) -> None:
+    whole = (folder / "a.png").read_bytes()
+    (folder / "a.png").write_bytes(whole[: len(whole) // 2])  # its head is good
+    good, _ = data.check([str(folder / "a.png")])
+    with pytest.raises(data.DataError) as caught:
+        next(data.batches(data.Samples(good, 32, "box"), data.Order(2), workers))
+    assert str(caught.value).startswith(str(folder / "a.png")) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["large.png", "large.jpg"])
+def test_large_pictures_are_read_no_larger_than_needed(tmp_path: Path, name: str) -> None:
+    y, x = np.mgrid[:900, :1300] / 1300
+    smooth = np.dstack([x, y, (x + y) / 2])
+    Image.fromarray((smooth * 255).astype(np.uint8)).save(tmp_path / name, quality=95)
+    picture = data.read(str(tmp_path / name), 160)
+    assert picture.height == 160 and abs(picture.width - 231) <= 1
+    small = np.asarray(Image.fromarray((smooth * 255).astype(np.uint8)).resize(picture.size), float)
+    assert np.abs(np.asarray(picture) - small).mean() < 1
+    assert data.read(str(tmp_path / name), 2000).size == (1300, 900)
+
+
+def test_a_recipe_may_add_to_samples(folder: Path) -> None:
+    good, _ = data.check(data.find([folder]))
+    samples = data.Samples(good, 32, "box", prepare=add_number)
+    alone, helped = (next(data.batches(samples, data.Order(3), workers)) for workers in (0, 1))
+    assert alone["number"].shape == (3,) and len(alone["number"].unique()) == 3
+    torch.testing.assert_close(alone, helped, rtol=0, atol=0)
+
+
+def add_number(sample: dict[str, torch.Tensor], rng: np.random.Generator) -> None:
+    sample["number"] = torch.tensor(rng.random())
+
+
 def test_loading_processes_and_machines_change_nothing(folder: Path) -> None:
     good, _ = data.check(data.find([folder]))
     samples = data.Samples(good, 32, "box")

@@ -73,7 +73,7 @@ def test_penalties_are_those_of_a_linear_judge(batch) -> None:
 
     class Linear(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return (x * slope).sum((1, 2, 3))
+            return (x * slope).sum((1, 2, 3))[:, None]
 
     real = truth.requires_grad_(True)
     penalty = losses.gradient_penalty_real(Linear()(real), real)

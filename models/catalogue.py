@@ -210,6 +210,19 @@ PATCH_SYNTHESIS = Card(
     max_pixels=1024 * 1024,
 )
 
+FINISHER = Card(
+    name="finisher",
+    title="Finisher",
+    sentence="PatchMatch's detail with the smooth fill's shading; for photographs and paintings.",
+    paper="Burt and Adelson 1983, A multiresolution spline, with learnt weights",
+    licence="MIT",
+    good_at=("photo", "texture"),
+    takes_source=True,
+    context_factor=1.0,
+    context_minimum=128,
+    network=True,
+)
+
 CARDS = {
     card.name: card
     for card in (
@@ -222,5 +235,6 @@ CARDS = {
         MIGAN,
         CONTEXT_ENCODER,
         PATCH_SYNTHESIS,
+        FINISHER,
     )
 }
