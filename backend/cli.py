@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import click
 
 from . import __version__
-from .commands import doctor, models, run, serve, status
+from .commands import batch, doctor, models, run, serve, sketch, status, train
 from .wire import errors
 from .wire.errors import InpaintError
 
@@ -84,7 +84,17 @@ def main(ctx: click.Context) -> None:
     ctx.call_on_close(lambda: signal.signal(signal.SIGTERM, before or signal.SIG_DFL))
 
 
-for command in (run.run, serve.serve, status.stop, status.status, models.models, doctor.doctor):
+for command in (
+    run.run,
+    batch.batch,
+    sketch.sketch,
+    serve.serve,
+    status.stop,
+    status.status,
+    models.models,
+    train.train,
+    doctor.doctor,
+):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from backend.wire.errors import BAD_IMAGE, BAD_MESSAGE, TOO_LARGE, InpaintError
-from backend.wire.messages import MAX_FRAME_BYTES, MAX_PIXELS, Buffer, Message, check_inpaint
+from backend.wire.messages import MAX_FRAME_BYTES, MAX_PIXELS, Buffer, Message, check_inpaint, check_sketch
 from backend.wire.pixels import LAYOUTS, REPLY_LAYOUTS, SAMPLE_BYTES
 
 
@@ -122,3 +122,26 @@ def test_replies_have_alpha() -> None:
     assert set(REPLY_LAYOUTS) == set(LAYOUTS)
     for layout, reply in REPLY_LAYOUTS.items():
         assert reply.endswith("A") and reply.startswith(layout.rstrip("A"))
+
+
+def test_a_sketch_needs_a_picture_only() -> None:
+    image = Buffer((3, 5, 3), "u1", b"")
+
+    def ask(buffers: dict[str, Buffer], **fields: object) -> None:
+        check_sketch(Message("sketch", "id", {"image": {"layout": "RGB"}, **fields}, buffers))
+
+    ask({"image": image})
+    ask({"image": image, "mask": Buffer((3, 5), "f4", b"")}, params={"detail": 7}, offset=[-4, 9])
+    for buffers, fields in (
+        ({}, {}),
+        ({"image": Buffer((3, 5, 4), "u1", b"")}, {}),
+        ({"image": image, "mask": Buffer((3, 4), "u1", b"")}, {}),
+        ({"image": image, "source": Buffer((3, 5), "u1", b"")}, {}),
+        ({"image": image, "guide:sketch": Buffer((3, 5, 4), "u1", b"")}, {}),
+        ({"image": image}, {"params": {"detail": [1]}}),
+        ({"image": image}, {"offset": [1]}),
+        ({"image": image}, {"image": {"layout": "CMYK"}}),
+    ):
+        with pytest.raises(InpaintError) as caught:
+            ask(buffers, **fields)
+        assert caught.value.code in ("bad-image", "bad-message")
