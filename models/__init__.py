@@ -1,7 +1,7 @@
 """The models: an explicit list, their cards, and the way to load one.
 
-A new model is one new file and one line in `MODELS`; a network's card is one entry in `catalogue.py`, too. The
-weights of networks have names of their own: see `zoo`.
+A new model is one new file and one line in `MODELS`; a network's card is one entry in `catalogue.py`, too.
+The weights of networks have names of their own: see `zoo`.
 """
 
 from __future__ import annotations

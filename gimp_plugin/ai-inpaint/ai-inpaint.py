@@ -72,7 +72,7 @@ class AiInpaint(Gimp.PlugIn):
             return self._filter(
                 name,
                 _sketch,
-                "AI Inpaint: New Sketch Layer from Picture",
+                "AI Inpaint Sketch Layer from Picture",
                 "Draw the lines of what is visible on a new layer",
                 _SKETCH_HELP,
             )

@@ -8,29 +8,22 @@ Ours gets what the editors send: the part of the picture that the model's card a
 
 from __future__ import annotations
 
-import base64
+import contextlib
 import io
-import json
-import os
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 import time
-import urllib.request
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 import numpy as np
-import psutil
 from PIL import Image
 
 from . import masks
+from .servers import MODEL, IOPaint, Ours, Scene, Server
 
 PHOTOGRAPH = Path(__file__).parents[2] / "backend" / "demo" / "photograph.jpg"
 CASES = {
@@ -42,19 +35,14 @@ CASES = {
 }
 USUAL = ",".join(name for name in CASES if name.endswith("square"))
 REFERENCE = "IOPaint"
-ALIKE = "ours, IOPaint's crop"
-_MODEL = "random-lama"
-_START = 180.0  # seconds given to a server
-
-
-class Scene(NamedTuple):
-    """A picture, uint8 H x W x 3, its hole, bool H x W, and both as files."""
-
-    image: np.ndarray
-    hole: np.ndarray
-    png: bytes
-    jpeg: bytes
-    mask: bytes
+ALIKE = "ours with its crop"
+WHO = {
+    REFERENCE: (IOPaint, False),
+    "ours": (Ours, False),
+    ALIKE: (Ours, True),
+    "IOPaint, JPEG": (IOPaint, True),
+}
+"""What is compared: the program, and whether it is asked in its alternative way."""
 
 
 def scene(name: str) -> Scene:
@@ -111,159 +99,7 @@ def write_weights(path: Path) -> None:
         torch.jit.save(torch.jit.trace(Released(network).eval(), (picture, mask), check_trace=False), path)
 
 
-class Server(ABC):
-    """A program that is started, asked over its own protocol, and ended."""
-
-    def __init__(self, command: list[str], environment: Mapping[str, str], log: Path) -> None:
-        with open(log, "wb") as out:
-            self._process = subprocess.Popen(
-                command, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=out, stderr=out
-            )
-        self._log = log
-        try:
-            deadline = time.monotonic() + _START
-            while not self._ready():
-                if self._process.poll() is not None or time.monotonic() > deadline:
-                    said = log.read_text(errors="replace")[-2000:]
-                    raise click.ClickException(f"{command[0]} did not start. It said: {said}")
-                time.sleep(0.2)
-        except BaseException:
-            self.stop()
-            raise
-
-    @abstractmethod
-    def _ready(self) -> bool:
-        """Whether it answers."""
-
-    @abstractmethod
-    def ask(self, case: Scene, who: str) -> np.ndarray:
-        """The picture with its hole filled, uint8 H x W x 3, or the part of it that was given back."""
-
-    def processes(self) -> list[psutil.Process]:
-        parent = psutil.Process(self._process.pid)
-        return [parent, *parent.children(recursive=True)]
-
-    def stop(self) -> None:
-        if self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(20)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-
-
-class IOPaint(Server):
-    """`iopaint start`."""
-
-    def __init__(self, program: str, weights: Path, folder: Path, threads: Mapping[str, str]) -> None:
-        cache = folder / "torch" / "hub" / "checkpoints"
-        cache.mkdir(parents=True)
-        os.link(weights, cache / "big-lama.pt")  # here it looks before it downloads
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self._address = f"http://127.0.0.1:{port}/api/v1"
-        command = [program, "start", "--model=lama", "--device=cpu", f"--port={port}", "--local-files-only"]
-        command.append(f"--model-dir={folder}")
-        super().__init__(command, {**threads, "TORCH_HOME": str(folder / "torch")}, folder / "iopaint.log")
-
-    def _ready(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self._address}/model", timeout=5) as reply:
-                return json.load(reply)["name"] == "lama"
-        except OSError:
-            return False
-
-    def ask(self, case: Scene, who: str) -> np.ndarray:
-        kind, picture = ("jpeg", case.jpeg) if who.endswith("JPEG") else ("png", case.png)
-        fields = {"image": _url(kind, picture), "mask": _url("png", case.mask), "hd_strategy": "Crop"}
-        request = urllib.request.Request(
-            f"{self._address}/inpaint", json.dumps(fields).encode(), {"Content-Type": "application/json"}
-        )
-        with urllib.request.urlopen(request) as reply:
-            return np.asarray(Image.open(io.BytesIO(reply.read())).convert("RGB"))
-
-
-def _url(kind: str, file: bytes) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(file).decode()}"
-
-
-class Ours(Server):
-    """`ai-inpaint serve`, asked as the plugins ask."""
-
-    def __init__(self, weights: Path, folder: Path, threads: Mapping[str, str]) -> None:
-        from backend.client.session import Session
-
-        self._session: Session | None = None
-        self._home = folder / "state"
-        places = {"AI_INPAINT_HOME": str(self._home), "AI_INPAINT_MODELS": str(folder / "weights"), **threads}
-        program = [sys.executable, "-m", "backend.cli"]
-        done = subprocess.run(
-            [*program, "models", "import", str(weights)],
-            env={**os.environ, **places},
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            raise click.ClickException(done.stderr)
-        super().__init__([*program, "serve", "--device", "cpu"], places, folder / "ours.log")
-        assert self._session is not None
-        self._card = next(card for card in self._session.models()[0] if card["name"] == _MODEL)
-
-    def _ready(self) -> bool:
-        from backend.client.session import Session
-        from backend.wire.errors import InpaintError
-
-        try:
-            self._session = Session.connect(self._home, launch=False, software="a benchmark")
-        except InpaintError:
-            return False
-        return True
-
-    def ask(self, case: Scene, who: str) -> np.ndarray:
-        from backend.client.session import InpaintRequest
-        from backend.wire.geometry import Rect, request_rect
-        from backend.wire.messages import Buffer
-
-        assert self._session is not None
-        params: dict[str, Any] = {"grow": 4, "feather": 2, "context": 0}
-        if who == ALIKE:
-            params = {"grow": 0, "feather": 0, "context": 128, "seam": "off"}
-        rows, columns = np.flatnonzero(case.hole.any(1)), np.flatnonzero(case.hole.any(0))
-        top, left = int(rows[0]), int(columns[0])
-        selected = Rect(left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top)
-        canvas = Rect(0, 0, case.hole.shape[1], case.hole.shape[0])
-        part = request_rect(
-            selected, canvas, self._card, params["grow"], params["feather"], params["context"]
-        )
-        inside = slice(part.y, part.y + part.height), slice(part.x, part.x + part.width)
-        image = np.ascontiguousarray(case.image[inside])
-        mask = case.hole[inside].astype(np.uint8) * 255
-        request = InpaintRequest(
-            "RGB",
-            Buffer(image.shape, "u1", image.data.cast("B")),
-            Buffer(mask.shape, "u1", mask.data.cast("B")),
-            _MODEL,
-            params,
-            offset=(part.x, part.y),
-        )
-        result = self._session.inpaint(request)
-        ((_, patch),) = result.candidates
-        layer = np.frombuffer(patch.data, np.uint8).reshape(patch.shape)
-        x, y = result.offset[0] - part.x, result.offset[1] - part.y
-        there = image[y : y + layer.shape[0], x : x + layer.shape[1]]
-        alpha = layer[..., 3:].astype(np.float32) / 255
-        there[...] = np.rint(layer[..., :3] * alpha + there * (1 - alpha))
-        return image
-
-    def stop(self) -> None:
-        if self._session is not None:
-            self._session.close()
-        super().stop()
-
-
-def measure(server: Server, case: Scene, who: str) -> tuple[dict[str, float], np.ndarray]:
+def measure(server: Server, case: Scene, alternative: bool) -> tuple[dict[str, float], np.ndarray]:
     """Seconds, CPU seconds of client and server, the server's peak memory (MB) during a request."""
     processes = server.processes()
 
@@ -282,36 +118,44 @@ def measure(server: Server, case: Scene, who: str) -> tuple[dict[str, float], np
     begun, begun_cpu = time.perf_counter(), used()
     watcher.start()
     try:
-        picture = server.ask(case, who)
+        picture = server.ask(case, alternative)
     finally:
         done.set()
         watcher.join()
     return {"s": time.perf_counter() - begun, "CPU s": used() - begun_cpu, "peak MB": peak}, picture
 
 
-def compare(servers: Mapping[str, Server], case: Scene, rounds: int) -> list[str]:
+def compare(servers: Mapping[type[Server], Server], who: list[str], case: Scene, rounds: int) -> list[str]:
     """The lines of a table, medians of the rounds, and how far two fills of the same crop differ."""
-    found: dict[str, list[dict[str, float]]] = {who: [] for who in servers}
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in who}
     pictures = {}
     for _ in range(rounds):
-        for who, server in servers.items():
-            numbers, pictures[who] = measure(server, case, who)
-            found[who].append(numbers)
-            click.echo(f"{who}: {numbers['s']:.2f} s", err=True)
+        for name in who:
+            program, alternative = WHO[name]
+            numbers, pictures[name] = measure(servers[program], case, alternative)
+            found[name].append(numbers)
+            click.echo(f"{name}: {numbers['s']:.2f} s, {numbers['CPU s']:.2f} CPU s", err=True)
     medians = {
-        who: {key: statistics.median(one[key] for one in each) for key in each[0]}
-        for who, each in found.items()
+        name: {key: statistics.median(one[key] for one in each) for key in each[0]}
+        for name, each in found.items()
     }
     reference = medians[REFERENCE]
     lines = [
         "| | s | CPU s | peak MB | time ratio | CPU ratio | memory ratio |",
         "|---|---|---|---|---|---|---|",
     ]
-    for who, numbers in medians.items():
+    for name, numbers in medians.items():
         cells = [f"{numbers['s']:.2f}", f"{numbers['CPU s']:.2f}", f"{numbers['peak MB']:.0f}"]
         cells += [f"{numbers[key] / reference[key]:.2f}" for key in numbers]
-        lines.append(f"| {who} | {' | '.join(cells)} |")
-    return lines
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    fills = [pictures[name][case.hole].astype(int) for name in (REFERENCE, ALIKE)]
+    apart = np.abs(fills[0] - fills[1])
+    spread = np.abs(fills[0] - fills[0].mean(0)).mean()
+    told = (
+        f"In the hole, {REFERENCE} and {ALIKE} differ by {apart.mean():.2f} levels of 255 on average, "
+        f"at most by {apart.max()}; the fill itself varies by {spread:.1f}."
+    )
+    return [*lines, "", told]
 
 
 @click.command()
@@ -321,29 +165,28 @@ def compare(servers: Mapping[str, Server], case: Scene, rounds: int) -> list[str
 @click.option("--out", type=click.Path(path_type=Path), default=Path(".cache/benchmarks"), show_default=True)
 @click.option("--cases", default=USUAL, show_default=True, help=f"Of {', '.join(CASES)}.")
 @click.option("--rounds", default=3, show_default=True, help="Requests of each kind; medians count.")
+@click.option("--jpeg", is_flag=True, help="Also send IOPaint the picture as JPEG; it answers in kind.")
 @click.option("--threads", default=2, show_default=True, help="Cores that a network may use.")
-def main(program: str, out: Path, cases: str, rounds: int, threads: int) -> None:
+def main(program: str, out: Path, cases: str, rounds: int, jpeg: bool, threads: int) -> None:
     """Ask both for the same fills, in turn; write a table of seconds, CPU seconds, MB, and ratios."""
     limits = {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "NUMBA", "OPENBLAS", "MKL")}
+    who = [name for name in WHO if jpeg or "JPEG" not in name]
     lines = [f"# Beside IOPaint: LaMa on the CPU, {threads} threads", ""]
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        weights = folder / f"{_MODEL}.pt"
+        weights = folder / f"{MODEL}.pt"
         write_weights(weights)
-        theirs = IOPaint(program, weights, folder, limits)
-        try:
-            ours = Ours(weights, folder, limits)
-            try:
-                servers = {REFERENCE: theirs, "IOPaint, JPEG": theirs, "ours": ours, ALIKE: ours}
-                first = scene("1-square")
-                for who, server in servers.items():
-                    server.ask(first, who)
-                for name in cases.split(","):
-                    lines += [f"## {CASES[name]}", "", *compare(servers, scene(name), rounds), ""]
-            finally:
-                ours.stop()
-        finally:
-            theirs.stop()
+        with contextlib.ExitStack() as stack:
+            servers: dict[type[Server], Server] = {}
+            servers[IOPaint] = IOPaint(program, weights, folder, limits)
+            stack.callback(servers[IOPaint].stop)
+            servers[Ours] = Ours(weights, folder, limits)
+            stack.callback(servers[Ours].stop)
+            first = scene("1-square")
+            for name in who:  # what a program does once is not to count
+                servers[WHO[name][0]].ask(first, WHO[name][1])
+            for name in cases.split(","):
+                lines += [f"## {CASES[name]}", "", *compare(servers, who, scene(name), rounds), ""]
     report = "\n".join(lines)
     out.mkdir(parents=True, exist_ok=True)
     (out / "iopaint.md").write_text(report, encoding="utf-8")

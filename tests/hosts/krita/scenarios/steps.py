@@ -27,6 +27,7 @@ def show(document):
     krita.setActiveDocument(document)
     yield lambda: document.activeNode() is not None
     document.waitForDone()
+    yield 0.3
 
 
 def hide(document):
@@ -34,7 +35,8 @@ def hide(document):
     document.waitForDone()
     document.setModified(False)
     document.close()
-    yield 0.1
+    # Krita 5.1 has more to do after it than it waits for: nobody closes and opens within a tenth of a second.
+    yield 0.6
 
 
 def select(document, x, y, width, height, value=255):
