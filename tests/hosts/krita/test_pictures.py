@@ -18,7 +18,7 @@ from backend.imaging.composite import paste
 
 from ..xvfb import Display
 from .conftest import run
-from .launch import Home, Krita
+from .launch import Home, play
 
 SCENARIO = Path(__file__).with_name("scenarios") / "pictures.py"
 DTYPES = {"U8": "<u1", "U16": "<u2", "F16": "<f2", "F32": "<f4"}
@@ -79,8 +79,8 @@ def outcomes(
 ) -> dict[str, Outcome]:
     """The cases' outcomes, all from one Krita."""
     folder = tmp_path_factory.mktemp("out")
-    krita = Krita(home, display, SCENARIO, 300, AI_INPAINT_OUT=str(folder), AI_INPAINT_PHOTO=str(photo))
-    told = krita.wait(keep=pictures_folder)
+    given = {"AI_INPAINT_OUT": str(folder), "AI_INPAINT_PHOTO": str(photo)}
+    told = play(home, display, SCENARIO, 300, pictures_folder, **given)
     return {name: Outcome(folder, name, told[name]) for name in CASES}
 
 

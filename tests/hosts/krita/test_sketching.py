@@ -11,7 +11,7 @@ from backend import api
 
 from ..guided import MODEL, install_weights
 from ..xvfb import Display
-from .launch import Home, Krita
+from .launch import Home, play
 from .test_workflow import SIZE, Told, laid
 
 SCENARIO = Path(__file__).with_name("scenarios") / "sketching.py"
@@ -38,10 +38,8 @@ def told(
     folder = tmp_path_factory.mktemp("out")
     variables = {"OUT": folder, "PHOTO": photo, "MODELS": weights}
     home.stop_backend()  # the next one has weights of its own
-    krita = Krita(
-        home, display, SCENARIO, 240, **{f"AI_INPAINT_{name}": str(path) for name, path in variables.items()}
-    )
-    told = Told(krita.wait(keep=pictures_folder))
+    given = {f"AI_INPAINT_{name}": str(path) for name, path in variables.items()}
+    told = Told(play(home, display, SCENARIO, 240, pictures_folder, **given))
     home.stop_backend()
     told.folder = folder
     return told

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ..xvfb import Display
-from .launch import ROOT, Home, Krita
+from .launch import ROOT, Home, play
 
 SCENARIO = Path(__file__).with_name("scenarios") / "trouble.py"
 
@@ -26,8 +26,8 @@ def told(
     home.stop_backend()
     home.record_odd_backend()
     folder = tmp_path_factory.mktemp("out")
-    krita = Krita(home, display, SCENARIO, 240, AI_INPAINT_OUT=str(folder), AI_INPAINT_PHOTO=str(photo))
-    yield krita.wait(keep=pictures_folder)
+    given = {"AI_INPAINT_OUT": str(folder), "AI_INPAINT_PHOTO": str(photo)}
+    yield play(home, display, SCENARIO, 240, pictures_folder, **given)
     home.stop_backend()
     home.record_backend(home.python)
 

@@ -12,7 +12,7 @@ import pytest
 from backend import api
 
 from ..xvfb import Display
-from .launch import Home, Krita
+from .launch import Home, play
 
 SCENARIO = Path(__file__).with_name("scenarios") / "workflow.py"
 SHARE = Path("/usr/share/krita")
@@ -40,8 +40,8 @@ def told(
     home: Home, display: Display, photo: Path, pictures_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Told:
     folder = tmp_path_factory.mktemp("out")
-    krita = Krita(home, display, SCENARIO, 240, AI_INPAINT_OUT=str(folder), AI_INPAINT_PHOTO=str(photo))
-    told = Told(krita.wait(keep=pictures_folder))
+    given = {"AI_INPAINT_OUT": str(folder), "AI_INPAINT_PHOTO": str(photo)}
+    told = Told(play(home, display, SCENARIO, 240, pictures_folder, **given))
     told.folder = folder
     return told
 
