@@ -12,7 +12,7 @@ Trained here: see `training/recipes/finisher.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from torch.nn import functional
 
 from .base import Cancel, Cancelled, Progress
 from .catalogue import FINISHER
+from .layers.blocks import blocks
 from .network import NetworkModel
 from .patchmatch import PatchMatch
 from .smooth import SmoothFill
@@ -32,8 +33,6 @@ _FEATURES = 14
 _REACH = 48  # px; what lies farther from a pixel has no influence on it
 _TILE = 512  # px; largest side of what the network gets at once, without its surroundings
 _SMOOTH, _MATCHED = 0.1, 0.9  # of the progress
-
-Box = tuple[slice, slice]
 
 
 class FinisherNetwork(nn.Module):
@@ -172,20 +171,6 @@ class Finisher(NetworkModel):
     def quicken(self, network: nn.Module, dtype: torch.dtype) -> nn.Module:
         return network
 
-    def predict(
-        self,
-        image: Tensor,
-        hole: Tensor,
-        guidance: Mapping[str, Tensor],
-        seed: int,
-        progress: Progress,
-        cancel: Cancel,
-        **params: Any,
-    ) -> Tensor:
-        inside = hole[0, 0].cpu().numpy() > 0
-        filled = self._fill_one(image[0].cpu().numpy(), inside, ~inside, {}, seed, progress, cancel, **params)
-        return torch.from_numpy(filled).to(image.device)[None]
-
     def _fill_one(
         self,
         image: np.ndarray,
@@ -199,7 +184,7 @@ class Finisher(NetworkModel):
     ) -> np.ndarray:
         smooth, matched = fills(image, hole, source, seed, progress, cancel)
         result = matched.copy()
-        tiles = list(_tiles(hole))
+        tiles = list(blocks(hole, _TILE, _REACH))
         for n, (tile, around) in enumerate(tiles):
             if cancel():
                 raise Cancelled
@@ -238,14 +223,3 @@ def fills(
         *shown, seed=seed, progress=report(_SMOOTH, _MATCHED), cancel=cancel, source=allowed
     )
     return smooth[0], matched[0]
-
-
-def _tiles(hole: np.ndarray) -> Iterator[tuple[Box, Box]]:
-    """Boxes that together hold the hole, and each with all that matters for it."""
-    rows, columns = np.flatnonzero(hole.any(1)), np.flatnonzero(hole.any(0))
-    for top in range(rows[0], rows[-1] + 1, _TILE):
-        for left in range(columns[0], columns[-1] + 1, _TILE):
-            tile = (slice(top, min(top + _TILE, len(hole))), slice(left, min(left + _TILE, hole.shape[1])))
-            if hole[tile].any():
-                around = [slice(max(side.start - _REACH, 0), side.stop + _REACH) for side in tile]
-                yield tile, (around[0], around[1])

@@ -95,7 +95,6 @@ class NetworkModel(Model):
             settings: from `recognise`, without `variant`.
         """
 
-    @abstractmethod
     def predict(
         self,
         image: Tensor,
@@ -108,6 +107,8 @@ class NetworkModel(Model):
     ) -> Tensor:
         """Predict one picture whose size the card's rule allows; runs in inference mode.
 
+        Every network has this, or else `_fill_one`, which takes pictures as they are.
+
         Args:
             image: float32, 1 x 3 x h x w, RGB in [0, 1], 0 in the hole; on the network's device.
             hole: float32, 1 x 1 x h x w in {0, 1}.
@@ -119,6 +120,7 @@ class NetworkModel(Model):
         Returns:
             1 x 3 x h x w; clipped to [0, 1] by the caller.
         """
+        raise NotImplementedError(f"{type(self).__name__} has neither `predict` nor a `_fill_one` of its own")
 
     @classmethod
     def describe(cls, *args: Any, **settings: Any) -> Card:

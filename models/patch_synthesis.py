@@ -8,7 +8,7 @@ weights are those of VGG-19, as the authors have it, or of VGG-16; nothing is tr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from . import zoo
 from .base import Cancel, Cancelled, Model, Progress, sources
 from .catalogue import PATCH_SYNTHESIS
 from .layers import vgg
+from .layers.blocks import blocks
 from .layers.synthesis import scales_for, synthesise
 from .layers.synthesis_loss import Settings
 from .network import NetworkModel
@@ -92,12 +93,12 @@ class PatchSynthesis(NetworkModel):
             return result
         usable = sources(inside, None if source is None else np.asarray(source) > 0)
         asked = cancel or (lambda: False)
-        blocks = list(_blocks(inside))
-        for n, (block, around) in enumerate(blocks):
+        parts = list(blocks(inside, _BLOCK, _AROUND))
+        for n, (block, around) in enumerate(parts):
 
             def report(fraction: float, stage: str, n: int = n) -> None:
                 if progress is not None:
-                    progress((n + fraction) / len(blocks), stage)
+                    progress((n + fraction) / len(parts), stage)
 
             free = np.zeros_like(inside)
             free[block] = inside[block]
@@ -108,20 +109,6 @@ class PatchSynthesis(NetworkModel):
             answer = self._synthesise(result[box], free[around], near, {**known, **params}, 1, report, asked)
             np.copyto(result[box], answer, where=free[around])
         return result
-
-    def predict(
-        self,
-        image: Tensor,
-        hole: Tensor,
-        guidance: Mapping[str, Tensor],
-        seed: int,
-        progress: Progress,
-        cancel: Cancel,
-        **params: Any,
-    ) -> Tensor:
-        inside = hole[0, 0].cpu().numpy() > 0
-        filled = self._fill_one(image[0].cpu().numpy(), inside, ~inside, {}, seed, progress, cancel, **params)
-        return torch.from_numpy(filled).to(image.device)[None]
 
     def _fill_one(
         self,
@@ -188,14 +175,3 @@ class PatchSynthesis(NetworkModel):
             assert isinstance(network, vgg.Vgg)
             answer = synthesise(network, planes, inside, usable, settings, scales, progress, cancel)
         return answer.cpu().numpy()
-
-
-def _blocks(hole: np.ndarray) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice]]]:
-    """Boxes that together hold the hole, none with a side over `_BLOCK`, and each with its surroundings."""
-    rows, columns = np.flatnonzero(hole.any(1)), np.flatnonzero(hole.any(0))
-    for top in range(rows[0], rows[-1] + 1, _BLOCK):
-        for left in range(columns[0], columns[-1] + 1, _BLOCK):
-            block = slice(top, top + _BLOCK), slice(left, left + _BLOCK)
-            if hole[block].any():
-                around = (slice(max(side.start - _AROUND, 0), side.stop + _AROUND) for side in block)
-                yield block, tuple(around)  # type: ignore[misc]
