@@ -7,7 +7,6 @@ index of every run is a port on which nobody listens.
 from __future__ import annotations
 
 import ast
-import importlib.util
 import json
 import os
 import shutil
@@ -21,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
+import installer
 import numpy as np
 import pytest
 from PIL import Image
@@ -36,11 +36,7 @@ LINUX = sys.platform == "linux"
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
     """install.py as a module, for what is a question to a function."""
-    spec = importlib.util.spec_from_file_location("install", ROOT / "install.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return installer.load()
 
 
 class Place:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import installer
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,12 +17,8 @@ SOURCE = ROOT / "gimp_plugin" / "ai-inpaint"
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The plug-in's own folder, installed."""
-    spec = importlib.util.spec_from_file_location("install", ROOT / "install.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     place = tmp_path_factory.mktemp("plug-ins")
-    module.install_plugin("gimp", place)
+    installer.load().install_plugin("gimp", place)
     return place / "ai-inpaint"
 
 

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import installer
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def install_plugin(place: Path) -> Path:
     """Put the bundle there; its package's folder."""
-    spec = importlib.util.spec_from_file_location("install_for_krita", ROOT / "install.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.install_plugin("krita", place)
+    installer.load().install_plugin("krita", place)
     return place / "pykrita" / "ai_inpaint"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
@@ -12,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import installer
 import pytest
 
 from backend.client.discovery import Connection, write
@@ -76,15 +76,10 @@ def pythons() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, str]]:
     """The plugins' folders, as install.py makes them, and the package's name for the one in Krita."""
-    spec = importlib.util.spec_from_file_location("install", ROOT / "install.py")
-    assert spec and spec.loader
-    install = importlib.util.module_from_spec(spec)
-    before = sys.dont_write_bytecode
-    spec.loader.exec_module(install)
+    install = installer.load()
     place = tmp_path_factory.mktemp("editors")
     for name in ("krita", "gimp"):
         assert "installed" in install.install_plugin(name, place)
-    sys.dont_write_bytecode = before
     return {"krita": (place / "pykrita" / "ai_inpaint", "ai_inpaint"), "gimp": (place / "ai-inpaint", "")}
 
 

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import installer
 import pytest
 
 from .. import roots
 from . import root
 from .root import Gimp
-
-
-def install(place: Path) -> None:
-    """Install the plug-in as install.py does."""
-    spec = importlib.util.spec_from_file_location("install", roots.ROOT / "install.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.install_plugin("gimp", place)
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +29,7 @@ def gimp_root() -> Path:
 def gimp(gimp_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gimp]:
     """GIMP with the plug-in installed; the backend that the plug-in starts is ended in the end."""
     made = Gimp(gimp_root, tmp_path_factory.mktemp("gimp"))
-    install(made.profile / "plug-ins")
+    installer.load().install_plugin("gimp", made.profile / "plug-ins")
     with made.backend_ended():
         yield made
 

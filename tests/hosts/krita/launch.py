@@ -5,7 +5,6 @@ It is the machine's Krita, or with AI_INPAINT_KRITA_SUITE=trixie that of another
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -18,6 +17,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import installer
+
 from .. import roots
 from ..roots import ROOT
 from ..xvfb import Display
@@ -25,16 +26,6 @@ from ..xvfb import Display
 SUITE = os.environ.get("AI_INPAINT_KRITA_SUITE", "")
 PACKAGES = ("krita", "python3-pyqt5")
 DRIVER = Path(__file__).with_name("driver")
-
-
-def install_module() -> Any:
-    """install.py, imported."""
-    spec = importlib.util.spec_from_file_location("install", ROOT / "install.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["install"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 class Home:
@@ -56,7 +47,7 @@ class Home:
             folder.mkdir(parents=True)
         (path / "run").chmod(0o700)
         self.state.chmod(0o700)
-        install_module().install_plugin("krita", self.resources)
+        installer.load().install_plugin("krita", self.resources)
         shutil.copytree(DRIVER, self.resources / "pykrita", dirs_exist_ok=True)
         settings = "[python]\nenable_ai_inpaint=true\nenable_ai_inpaint_driver=true\n"
         (path / "config" / "kritarc").write_text(settings)
@@ -93,9 +84,9 @@ class Home:
     def environment(self, **more: str) -> dict[str, str]:
         """For a Krita, or a backend, that lives in this home."""
         keep = {name: os.environ[name] for name in ("NUMBA_CACHE_DIR",) if name in os.environ}
-        # Krita's Python takes the first python3 of the path for its home: not that of a virtual environment.
-        ours = str(Path(sys.executable).parent)
-        folders = [one for one in os.environ["PATH"].split(os.pathsep) if one != ours]
+        # Krita's Python makes the first python3 of the path its home: that has to be the one Krita was built
+        # for, not one of a virtual environment or of pyenv.
+        folders = ["/usr/bin", "/bin", *os.environ["PATH"].split(os.pathsep)]
         return {
             **keep,
             "PATH": os.pathsep.join(folders),
