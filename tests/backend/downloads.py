@@ -11,6 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from models import zoo
+
 CONTENT = hashlib.shake_256(b"weights").digest(300_000)
 """What is published: no two pieces are alike, so that a file put together wrongly is not right by chance."""
 
@@ -140,3 +144,12 @@ def until(ready: Callable[[], Any], seconds: float = 20.0) -> None:
     while not ready():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.02)
+
+
+def empty_store(tmp_path: Path, server: FileServer, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder of weights, and a zoo with one entry, `tested`, that `server` serves."""
+    write_zoo(tmp_path / "zoo.toml", server.url)
+    monkeypatch.setenv("AI_INPAINT_ZOO", str(tmp_path / "zoo.toml"))
+    monkeypatch.setenv("AI_INPAINT_MODELS", str(tmp_path / "models"))
+    monkeypatch.setattr(zoo, "shipped", lambda: tmp_path / "shipped")  # what we ship is not meant here
+    return tmp_path / "models"

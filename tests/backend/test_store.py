@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from downloads import CONTENT, FileServer, until, write_zoo
+from downloads import CONTENT, FileServer, empty_store, until, write_zoo
 
 from backend import store
 from backend.store import shelf
@@ -33,12 +33,7 @@ def server() -> Iterator[FileServer]:
 
 @pytest.fixture
 def folder(tmp_path: Path, server: FileServer, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder of weights, and a zoo with one entry, `tested`, that `server` serves."""
-    write_zoo(tmp_path / "zoo.toml", server.url)
-    monkeypatch.setenv("AI_INPAINT_ZOO", str(tmp_path / "zoo.toml"))
-    monkeypatch.setenv("AI_INPAINT_MODELS", str(tmp_path / "models"))
-    monkeypatch.setattr(zoo, "shipped", lambda: tmp_path / "shipped")  # what we ship is not meant here
-    return tmp_path / "models"
+    return empty_store(tmp_path, server, monkeypatch)
 
 
 def fetch(name: str = "tested", **options: Any) -> zoo.Weights:

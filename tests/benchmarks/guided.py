@@ -21,8 +21,9 @@ from scipy import ndimage
 import backend
 from models.guidance import Detector, colours, sketch
 from models.guidance.hed import load as load_hed
+from models.training import sources
 
-from . import masks, methods, metrics, pictures, sources
+from . import masks, methods, metrics, pictures
 
 _STROKE = 4  # px, breadth of strokes of colour, as SC-FEGAN was trained with
 _BETWEEN = 24  # px between them

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from . import sources
+from models.training import sources
 
 NAMES = ("psnr", "ssim", "vgg", "patches", "sharpness")
 """The metrics in the order of the tables."""

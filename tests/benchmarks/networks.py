@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import resource
-import subprocess
 import sys
 import threading
 import time
@@ -20,6 +19,8 @@ from pathlib import Path
 
 import click
 import numpy as np
+
+from . import apart
 
 RELEASED = "lama (TorchScript)"
 
@@ -154,32 +155,19 @@ def main(
     for name in names.split(",") if names else [*CARDS, RELEASED]:
         cells = []
         for side in sides:
-            cells.append(_apart(name, side, precision, device, threads, timeout))
-            if cells[-1].startswith(("more", "failed")):
+            given = [name, str(side), "--precision", precision, "--device", device]
+            try:
+                found = apart.measure(__spec__.name, given, threads, timeout)
+            except apart.Failure as failure:
+                cells.append(str(failure))
                 break  # nor will a larger one work
+            cells.append(f"{found['seconds']:.2f} ({found['cpu']:.2f}, {found['added']:.0f})")
         lines.append(f"| {name} | {' | '.join(cells + [''] * (len(sides) - len(cells)))} |")
         click.echo(lines[-1], err=True)
     report = "\n".join(lines) + "\n"
     out.mkdir(parents=True, exist_ok=True)
     (out / "networks.md").write_text(report, encoding="utf-8")
     click.echo(report)
-
-
-def _apart(name: str, side: int, precision: str, device: str, threads: int, timeout: int) -> str:
-    """`measure` in a process of its own, as a cell of the table."""
-    limits = {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "NUMBA", "OPENBLAS", "MKL")}
-    command = [sys.executable, "-m", __spec__.name, "--one", name, str(side)]
-    command += ["--precision", precision, "--device", device]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=timeout, env={**os.environ, **limits}
-        )
-    except subprocess.TimeoutExpired:
-        return f"more than {timeout} s"
-    if done.returncode != 0:
-        return f"failed: {(done.stderr.strip().splitlines() or ['killed'])[-1]}"
-    found = json.loads(done.stdout)
-    return f"{found['seconds']:.2f} ({found['cpu']:.2f}, {found['added']:.0f})"
 
 
 if __name__ == "__main__":

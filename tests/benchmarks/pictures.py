@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from . import sources
+from models.training import sources
 
 HALVES = ("tuning", "held-out")
 _WHEELS = {"scikit-image": "scikit-image==0.26.0"}

@@ -15,7 +15,9 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from . import masks, methods, metrics, pictures, sources
+from models.training import sources
+
+from . import masks, methods, metrics, pictures
 
 COLUMNS = (*metrics.NAMES, "seconds")
 

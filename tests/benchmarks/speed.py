@@ -7,9 +7,7 @@ after one small fill that imports and compiles.
 from __future__ import annotations
 
 import json
-import os
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,7 +16,9 @@ from pathlib import Path
 import click
 import numpy as np
 
-from . import masks, methods, pictures, sources
+from models.training import sources
+
+from . import apart, masks, methods, pictures
 
 PICTURE = "picosdeeuropa"
 CASES = {
@@ -99,10 +99,15 @@ def main(
         with tempfile.TemporaryDirectory() as folder:
             case = Path(folder) / "case.npz"
             prepare(kind, pixels, cache, case)
-            found = {name: _apart(name, case, threads, timeout) for name in names.split(",")}
+            found: dict[str, dict[str, float] | apart.Failure] = {}
+            for name in names.split(","):
+                try:
+                    found[name] = apart.measure(__spec__.name, [name, str(case)], threads, timeout)
+                except apart.Failure as failure:
+                    found[name] = failure
         reference = found.get(methods.REFERENCE)
         for name, numbers in found.items():
-            if isinstance(numbers, str):
+            if isinstance(numbers, apart.Failure):
                 lines.append(f"| {name} | {numbers} | | | | | |")
                 continue
             cells = [f"{numbers['seconds']:.2f}", f"{numbers['cpu']:.2f}"]
@@ -117,21 +122,6 @@ def main(
     out.mkdir(parents=True, exist_ok=True)
     (out / "speed.md").write_text(report)
     click.echo(report)
-
-
-def _apart(name: str, case: Path, threads: int, timeout: int) -> dict[str, float] | str:
-    """`measure` in a process of its own; a text where it failed, for the table to show."""
-    limits = {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "NUMBA", "OPENBLAS", "MKL")}
-    command = [sys.executable, "-m", __spec__.name, "--one", name, str(case)]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=timeout, env={**os.environ, **limits}
-        )
-    except subprocess.TimeoutExpired:
-        return f"more than {timeout}"
-    if done.returncode != 0:
-        return f"failed: {done.stderr.strip().splitlines()[-1]}"
-    return json.loads(done.stdout)
 
 
 if __name__ == "__main__":

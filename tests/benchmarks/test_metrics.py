@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from . import masks, metrics, pictures, sources
+from models.training import sources
+
+from . import masks, metrics, pictures
 
 
 @pytest.fixture(scope="module")

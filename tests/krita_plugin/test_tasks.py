@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT
+from installer import ROOT
 from krita_fakes import make_picture
 
 
