@@ -23,7 +23,7 @@ from models.guidance import Detector, colours, sketch
 from models.guidance.hed import load as load_hed
 from models.training import sources
 
-from . import masks, methods, metrics, pictures
+from . import bootstrap, masks, methods, metrics, pictures
 
 _STROKE = 4  # px, breadth of strokes of colour, as SC-FEGAN was trained with
 _BETWEEN = 24  # px between them
@@ -77,14 +77,6 @@ def strokes(truth: np.ndarray, hole: np.ndarray) -> np.ndarray:
     rows = np.arange(len(hole)) % _BETWEEN < _STROKE
     painted = hole & rows[:, None]
     return np.dstack([flat, painted.astype(np.uint8) * 255])
-
-
-def interval(values: Sequence[float], draws: int = 2000) -> tuple[float, float, float]:
-    """Median, and the 95 % interval of the median by bootstrap."""
-    rng = np.random.default_rng(0)
-    array = np.array(values)
-    medians = np.median(rng.choice(array, (draws, len(array))), axis=1)
-    return float(np.median(array)), float(np.quantile(medians, 0.025)), float(np.quantile(medians, 0.975))
 
 
 @click.command()
@@ -169,8 +161,8 @@ def _report(rows: Sequence[dict[str, object]], ways: Sequence[str], kinds: Seque
         bare = column(kind, model, "f")
         for way in ways:
             f = column(kind, way, "f")
-            gain = interval([a - b for a, b in zip(f, bare, strict=True)])
-            cells = ["{:.3f} ({:.3f} to {:.3f})".format(*interval(f))]
+            gain = bootstrap.median([a - b for a, b in zip(f, bare, strict=True)])
+            cells = ["{:.3f} ({:.3f} to {:.3f})".format(*bootstrap.median(f))]
             cells += [f"{np.median(column(kind, way, name)):.3f}" for name in ("precision", "recall")]
             cells += ["{:+.3f} ({:+.3f} to {:+.3f})".format(*gain) if way != model else ""]
             text.append(f"| {way} | {' | '.join(cells)} |")

@@ -80,6 +80,21 @@ REFERENCE = "pypatchmatch"
 """The peer that ratios are taken to."""
 
 
+def find(name: str) -> Method:
+    """A method of `METHODS`, or the fill of any other model that is here, by the name `run --model` takes.
+
+    Raises:
+        FillError: there is no such model, or no weights for it.
+    """
+    import backend
+    import models
+
+    if name in METHODS:
+        return METHODS[name]
+    models.load(name)
+    return lambda image, hole: backend.inpaint(image, hole, model=name, grow=0, feather=0)
+
+
 def spoil(image: np.ndarray, hole: np.ndarray) -> np.ndarray:
     """A copy whose hole is magenta: a method that peeks into the hole gives itself away."""
     spoilt = image.copy()

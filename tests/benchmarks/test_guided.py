@@ -7,7 +7,7 @@ import pytest
 
 from models.guidance import detector
 
-from .guided import Score, edge_score, interval, lines, strokes
+from .guided import Score, edge_score, lines, strokes
 
 BY = detector("gradients")
 
@@ -56,10 +56,3 @@ def test_strokes_are_few_and_of_the_colours_beneath(hole: np.ndarray) -> None:
     painted = layer[..., 3] == 255
     assert not painted[~hole].any() and 0.1 < painted[hole].mean() < 0.25
     assert np.abs(layer[..., :3].astype(int) - disk(80))[painted].mean() < 3
-
-
-def test_the_interval_holds_the_median() -> None:
-    values = np.random.default_rng(1).normal(0.5, 0.1, 60)
-    middle, low, high = interval(values)
-    assert low < middle < high and high - low < 0.1
-    assert interval([0.3] * 9) == pytest.approx((0.3, 0.3, 0.3))

@@ -94,13 +94,21 @@ def test_masks_cover_what_they_say_and_are_seeded(kind: str) -> None:
 def test_the_picture_list_is_sound() -> None:
     every = pictures.listed()
     with (Path(pictures.__file__).parent / "pictures.csv").open(newline="", encoding="utf-8") as file:
-        assert len(list(csv.DictReader(file))) == len(every), "a picture belongs to no half"
+        lines = len(list(csv.DictReader(file)))
+    assert lines + 2 * pictures.PAGES == len(every), "a picture belongs to no half"
     assert max(Counter(picture.name for picture in every).values()) == 1
     assert max(Counter((picture.source, picture.path) for picture in every).values()) == 1
     assert all(picture.licence and picture.author for picture in every)
     for half in pictures.HALVES:
         kinds = Counter(picture.kind for picture in pictures.listed([half]))
-        assert kinds["photo"] >= 12 and kinds["drawing"] >= 6
+        assert kinds["photo"] >= 12 and kinds["drawing"] >= 6 and kinds["comic"] == pictures.PAGES
+
+
+def test_a_page_is_always_the_same_and_no_other_page(tmp_path: Path) -> None:
+    pages = [picture for picture in pictures.listed() if picture.kind == "comic"]
+    first, second = (pictures.load(page, tmp_path) for page in pages[:2])
+    assert np.array_equal(first, pictures.load(pages[0], tmp_path)) and not np.array_equal(first, second)
+    assert pictures.part(pages[0], tmp_path, 256).shape == (256, 256, 3)
 
 
 def test_without_a_source_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
