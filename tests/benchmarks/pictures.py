@@ -1,8 +1,8 @@
 """The benchmark's pictures: freely licensed photographs and drawings, fetched on first use, and comic pages.
 
 `pictures.csv` names every picture with its source, licence and author, and which half it belongs to:
-`tuning` may be looked at while a method is being improved, `held-out` only judges. No picture is part
-of this repository; they lie in a cache folder.
+`tuning` may be looked at while a method is being improved, `held-out` only judges. None is part
+of this repository, but what the sheet `hard.jpg` shows; they lie in a cache folder.
 """
 
 from __future__ import annotations
