@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import Cancel, Card, Model, Progress, sources
+from .base import Cancel, Card, Model, Param, Progress, sources
 
 
 class PatchMatch(Model):
@@ -31,6 +31,33 @@ class PatchMatch(Model):
         takes_source=True,
         context_factor=1.0,
         context_minimum=128,
+        params=(
+            Param(
+                "turns",
+                "choice",
+                "off",
+                "Turn patches",
+                "Also takes pieces that are turned: by up to 30° either way, by quarters, or by any angle.",
+                choices=("off", "slight", "quarter", "any"),
+            ),
+            Param(
+                "mirror",
+                "bool",
+                False,
+                "Mirror patches",
+                "Also takes pieces that are mirrored; with quarter turns for ornaments and buildings.",
+            ),
+            Param(
+                "scales",
+                "int",
+                0,
+                "Scale patches by",
+                "Also takes pieces that are up to so much larger or smaller, as for walls seen at an angle.",
+                0,
+                100,
+                unit="%",
+            ),
+        ),
     )
 
     def __init__(self, device: str = "cpu", threads: int | None = None) -> None:
@@ -49,6 +76,7 @@ class PatchMatch(Model):
         seed: int = 0,
         progress: Progress | None = None,
         cancel: Cancel | None = None,
+        **params: Any,
     ) -> np.ndarray:
         """Give a smooth or coarse fill the detail of the picture around it.
 
@@ -58,6 +86,7 @@ class PatchMatch(Model):
             image: float32, 3 x H x W in [0, 1].
             hole: H x W in {0, 1}; 1 is a pixel to fill.
             source, seed, progress, cancel: as in `fill`, `source` without batch and channel axis.
+            params: settings of the card.
 
         Returns:
             float32, 3 x H x W; outside the hole bit-identical to `image`.
@@ -71,7 +100,7 @@ class PatchMatch(Model):
             usable = sources(inside, None if source is None else np.asarray(source) > 0)
             report = progress or (lambda fraction, stage: None)
             asked = cancel or (lambda: False)
-            filled = self._complete(result, inside, usable, seed, report, asked, True)
+            filled = self._complete(result, inside, usable, seed, report, asked, True, params)
             np.copyto(result, filled, where=inside)
         return result
 
@@ -86,7 +115,7 @@ class PatchMatch(Model):
         cancel: Cancel,
         **params: Any,
     ) -> np.ndarray:
-        return self._complete(image, hole, source, seed, progress, cancel, False)
+        return self._complete(image, hole, source, seed, progress, cancel, False, params)
 
     def _complete(
         self,
@@ -97,12 +126,40 @@ class PatchMatch(Model):
         progress: Progress,
         cancel: Cancel,
         guided: bool,
+        params: Mapping[str, Any],
     ) -> np.ndarray:
+        from .layers.atlas import ways
         from .layers.completion import Completion
+        from .layers.large import WHOLE, LargeCompletion
+        from .layers.turned import TurnedCompletion, enlarged_fill
 
+        inside, allowed = hole.astype(np.uint8), source.astype(np.uint8)
+        wanted = ways(params.get("turns", "off"), params.get("mirror", False), params.get("scales", 0))
         with ThreadPoolExecutor(self._threads, "patchmatch") as pool:
-            completion = Completion(pool, seed, progress, cancel)
-            return completion.run(image, hole.astype(np.uint8), source.astype(np.uint8), guided)
+            if hole.size <= WHOLE:
+                way = (
+                    TurnedCompletion(pool, seed, progress, cancel, wanted)
+                    if wanted
+                    else Completion(pool, seed, progress, cancel)
+                )
+                return way.run(image, inside, allowed, guided)
+            start = 0.0
+            if wanted and not guided:  # what is refined follows its guess as it is
+
+                def turned() -> TurnedCompletion:
+                    return TurnedCompletion(
+                        pool, seed, lambda part, stage: progress(part / 2, stage), cancel, wanted
+                    )
+
+                guess = enlarged_fill(turned, image, inside, allowed, WHOLE)
+                if guess is not None:
+                    image, guided, start = guess, True, 0.5
+
+            def rest(part: float, stage: str) -> None:
+                progress(start + (1 - start) * part, stage)
+
+            completion = LargeCompletion(pool, seed, rest, cancel, sharp=start > 0)
+            return completion.run(image, inside, allowed, guided)
 
 
 def prepare() -> None:
@@ -112,6 +169,7 @@ def prepare() -> None:
     hole[24:40, 24:40] = True
     model = PatchMatch()
     model.fill(picture[None], hole[None, None])
+    model.fill(picture[None], hole[None, None], turns="slight")
     model.refine(picture, hole)
 
 

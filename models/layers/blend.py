@@ -33,10 +33,11 @@ def vote(field, hole, allowed, match, cost, mass, kernel, spread, top, bottom):
 
     Args:
         hole: uint8, H x W; pixels to write, all of them targets.
-        allowed: uint8, H x W; pixels that may be used.
+        allowed: uint8, Y x X; pixels that may be used.
         kernel: float32, SIDE x SIDE; weight of a patch by where the pixel lies in it.
     """
     height, width = hole.shape
+    deep, wide = allowed.shape
     total = np.empty(FEATURES, np.float32)
     for y in range(top, bottom):
         for x in range(width):
@@ -59,7 +60,7 @@ def vote(field, hole, allowed, match, cost, mass, kernel, spread, top, bottom):
                     if match[ty, tx, 0] < 0:
                         continue
                     sy, sx = match[ty, tx, 0] - i, match[ty, tx, 1] - k
-                    if sy < 0 or sy >= height or sx < 0 or sx >= width or allowed[sy, sx] == 0:
+                    if sy < 0 or sy >= deep or sx < 0 or sx >= wide or allowed[sy, sx] == 0:
                         continue
                     w = kernel[i + RADIUS, k + RADIUS] * mass[ty, tx] * math.exp(cost[ty, tx] * falloff)
                     w += np.float32(1e-12)
@@ -81,6 +82,7 @@ def choose(field, hole, allowed, match, cost, mass, kernel, origin, score, top, 
     colour is also kept behind the colours in the field, for `relax`.
     """
     height, width = hole.shape
+    deep, wide = allowed.shape
     for y in range(top, bottom):
         for x in range(width):
             if hole[y, x] == 0:
@@ -90,7 +92,7 @@ def choose(field, hole, allowed, match, cost, mass, kernel, origin, score, top, 
                 for k in range(max(-RADIUS, -x), min(RADIUS, width - 1 - x) + 1):
                     ty, tx = y + i, x + k
                     sy, sx = match[ty, tx, 0] - i, match[ty, tx, 1] - k
-                    if sy < 0 or sy >= height or sx < 0 or sx >= width or allowed[sy, sx] == 0:
+                    if sy < 0 or sy >= deep or sx < 0 or sx >= wide or allowed[sy, sx] == 0:
                         continue
                     good = kernel[i + RADIUS, k + RADIUS] * mass[ty, tx] / (cost[ty, tx] + np.float32(1e-6))
                     if good > best:
@@ -118,6 +120,7 @@ def link(field, hole, allowed, origin, score, slot, links, tolerance, top, botto
         tolerance: float32, H x W.
     """
     height, width = hole.shape
+    deep, wide = allowed.shape
     for y in range(top, bottom):
         for x in range(width):
             if slot[y, x] < 0:
@@ -134,7 +137,7 @@ def link(field, hole, allowed, origin, score, slot, links, tolerance, top, botto
                 else:
                     from_y, from_x = origin[ny, nx, 0] - dy, origin[ny, nx, 1] - dx
                 to_y, to_x = from_y + dy, from_x + dx
-                if from_y < 0 or from_x < 0 or to_y >= height or to_x >= width:
+                if from_y < 0 or from_x < 0 or to_y >= deep or to_x >= wide:
                     continue
                 if allowed[from_y, from_x] == 0 or allowed[to_y, to_x] == 0:
                     continue

@@ -12,6 +12,7 @@ hole its nearest source patch, and giving every pixel the colour for which the p
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, Executor, Future, wait
 from dataclasses import dataclass, replace
@@ -34,7 +35,8 @@ WHOLE, HALF = 40, 25  # of 49 pixels; sources in a source patch, and where there
 GUESSED = np.float32(0.01)  # weight of a hole's pixel in the distance
 TRUSTED = np.float32(0.3)  # the same at the start of a refinement
 NEAR = np.float32(0.015)  # see `nnf.search`; as squared differences of colours in [0, 1]
-CLING = np.float32(0.001)  # likewise
+FOREIGN = np.float32(0.25)  # picture diagonals; how far away patches count that are turned or scaled
+CLING = np.float32(0.001)  # as `NEAR`
 SPREAD = np.float32(0.2)  # see `blend.vote`
 VOTE_REACH, CHOICE_REACH = 3.0, 1.7  # px; deviation of the Gaussian over a patch, for voting and choosing
 
@@ -87,6 +89,7 @@ class Completion:
         self._pool = pool
         self._seed = seed & 0x7FFFFFFF
         self._sweeps = 0
+        self._near = NEAR
         self._progress = progress
         self._cancel = cancel
         self._work_done = 0.0
@@ -104,12 +107,27 @@ class Completion:
             float32, 3 x H x W, complete.
         """
         self._progress(0.0, "preparing")
-        pyramid = self._pyramid(_pixels(image, 1 - hole), 1 - hole, allowed, REFINED_LEVELS if guided else 0)
+        pyramid = self._pyramid(
+            described(image, 1 - hole), 1 - hole, allowed, REFINED_LEVELS if guided else 0
+        )
+        level = self._descend(pyramid, image if guided else None)
+        self._finish(level)
+        colours = colours_of(level.field)
+        np.clip(colours, 0, 1, out=colours)  # closing a seam may overshoot a little
+        return colours.transpose(2, 0, 1)
+
+    def _descend(self, pyramid: Pyramid, guess: np.ndarray | None) -> Level:
+        """Match from the coarsest level to the finest, and return that.
+
+        Args:
+            pyramid: is emptied.
+            guess: float32, 3 x H x W of the finest level; None to begin with nothing.
+        """
         depth = len(pyramid)
-        rounds = [_iterations(number, guided) for number in range(depth)]
+        rounds = [_iterations(number, guess is not None) for number in range(depth)]
         self._work = sum(count * 4.0 ** (n + 1 - depth) for n, count in enumerate(rounds)) or 1.0
         level = self._level(pyramid)
-        self._start(level, _shrunk(image, depth - 1) if guided else None)
+        self._start(level, None if guess is None else _shrunk(guess, depth - 1))
         for number, iterations in enumerate(rounds):
             if number:
                 finer = self._level(pyramid)
@@ -122,10 +140,7 @@ class Completion:
                 if number < depth - 1 or iteration < iterations - 1:
                     self._vote(level)
                 self._advance(4.0 ** (number + 1 - depth))
-        self._finish(level)
-        colours = _colours(level.field)
-        np.clip(colours, 0, 1, out=colours)  # closing a seam may overshoot a little
-        return colours.transpose(2, 0, 1)
+        return level
 
     def _advance(self, work: float) -> None:
         self._work_done += work
@@ -185,12 +200,13 @@ class Completion:
     def _start(self, level: Level, guess: np.ndarray | None) -> None:
         """A first fill of the coarsest level: the guess, or onion peels over a membrane."""
         levels.membrane(level.field, level.hole, 100)
-        nnf.draw(level.target, level.sources, level.match, self._next_seed())
+        nnf.draw(level.target, level.eligible, level.sources, level.match, self._next_seed())
         if guess is None:
             self._peel(level)
             return
         inside = level.hole > 0
-        _colours(level.field)[inside] = guess[inside]
+        height, width = inside.shape
+        colours_of(level.field)[:height, :width][inside] = guess[inside]
         level.weigh(np.where(inside, TRUSTED, np.float32(1)))
         self._sweep(level, 2 * PEEL_SWEEPS)
         level.weigh(np.where(inside, GUESSED, np.float32(1)))
@@ -220,12 +236,13 @@ class Completion:
     def _sweep_once(self, level: Level, seed: int, backward: bool) -> None:
         reach = min(REACH, max(level.hole.shape))
         edges = _edges(level.match, backward)
+        foreign = FOREIGN * np.float32(math.hypot(*level.hole.shape))
 
         def work(top: int, bottom: int) -> None:
             nnf.search(
                 level.field, level.weight, level.mass, level.target, level.eligible, level.sources,
-                level.match, level.cost, edges[top // STRIP], NEAR, CLING, reach, seed, backward,
-                top, bottom,
+                level.match, level.cost, edges[top // STRIP], self._near, foreign, CLING, reach, seed,
+                backward, top, bottom,
             )  # fmt: skip
 
         self._each_strip(level, work)
@@ -308,7 +325,7 @@ def _iterations(number: int, guided: bool) -> int:
     return ITERATIONS[min(number, len(ITERATIONS) - 1)]
 
 
-def _pixels(image: np.ndarray, known: np.ndarray) -> np.ndarray:
+def described(image: np.ndarray, known: np.ndarray) -> np.ndarray:
     """The finest level's pixels: colours and texture, zero in the hole."""
     pixels = np.zeros((*known.shape, levels.FEATURES), np.float32)
     np.copyto(pixels[..., : levels.COLOURS], image.transpose(1, 2, 0), where=known[..., None] > 0)
@@ -325,7 +342,7 @@ def _shrunk(image: np.ndarray, times: int) -> np.ndarray:
     return pixels
 
 
-def _colours(field: np.ndarray) -> np.ndarray:
+def colours_of(field: np.ndarray) -> np.ndarray:
     """The colours of a field without its padding, H x W x 3, a view."""
     inner = slice(nnf.RADIUS, -nnf.RADIUS)
     return field.reshape(len(field), -1, nnf.CHANNELS)[inner, inner, : levels.COLOURS]

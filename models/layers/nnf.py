@@ -6,6 +6,9 @@ are named in `levels`. A *target* is a pixel whose patch touches the hole. `matc
 row and column of the centre of the source patch that each target found, `cost` (float32, H x W) how far
 that patch is, per unit of weight.
 
+Below and to the right of the picture a field may have more to take patches from (see `atlas`): what is said
+of sources is then Y x X, with Y >= H and X >= W, and so is the field; what is said of targets is H x W still.
+
 Kernels release the GIL and work on a strip of rows, so that threads can share a picture. What a strip
 yields depends on what was there before the sweep, never on which strip ran first.
 """
@@ -35,7 +38,7 @@ _INFINITE = np.float32(3e38)
 
 @njit(**FAST)
 def search(
-    field, weight, mass, target, eligible, sources, match, cost, edge, near, cling,
+    field, weight, mass, target, eligible, sources, match, cost, edge, near, foreign, cling,
     reach, seed, backward, top, bottom,
 ):  # fmt: skip
     """One sweep over the targets of rows top to bottom: propagation and random search.
@@ -46,18 +49,20 @@ def search(
 
     The distance of two patches is the weighted mean of squared differences. Added to it are `near`
     times the distance between target and source in picture diagonals, so that of two equally good
-    patches the near one is taken, and `cling` for a match that continues no neighbour's, so that the
-    fill becomes a few large pieces, not a mosaic.
+    patches the near one is taken (what lies outside of the picture is `foreign` px away); and `cling`
+    for a match that continues no neighbour's, so that the fill becomes a few large pieces, not a mosaic.
 
     Args:
         field, match, cost: see the module; match and cost are updated.
         weight: float32, padded like the picture; what a target pixel counts in the distance.
         mass: float32, H x W; sum of the weights of a patch.
-        target, eligible: uint8, H x W; pixels to match, and pixels that may be matches.
-        sources: int32; positions y * W + x of eligible pixels, to draw from.
+        target: uint8, H x W; pixels to match.
+        eligible: uint8, Y x X; pixels that may be matches.
+        sources: int32; positions y * X + x of eligible pixels, to draw from.
         edge: int32, W x 2; the matches, before this sweep, of the row that the scan comes from.
     """
     height, width = target.shape
+    deep, wide = eligible.shape
     patch = np.empty((SIDE, ROW), np.float32)
     weights = np.empty((SIDE, ROW), np.float32)
     state = _random_state(seed, top)
@@ -73,7 +78,7 @@ def search(
             share = mass[y, x]
             apart = cling * share
             best_y, best_x = match[y, x, 0], match[y, x, 1]
-            best = share * lean * _away(y, x, best_y, best_x)
+            best = share * lean * _away(y, x, best_y, best_x, height, width, foreign)
             best += _distance(field, best_y, best_x, patch, weights, _INFINITE) + apart
             alone = True
             for vertical in range(2):
@@ -90,9 +95,9 @@ def search(
                         best -= apart
                         alone = False
                     continue
-                if sy < 0 or sy >= height or sx < 0 or sx >= width or eligible[sy, sx] == 0:
+                if sy < 0 or sy >= deep or sx < 0 or sx >= wide or eligible[sy, sx] == 0:
                     continue
-                price = share * lean * _away(y, x, sy, sx)
+                price = share * lean * _away(y, x, sy, sx, height, width, foreign)
                 if price < best:
                     price += _distance(field, sy, sx, patch, weights, best - price)
                     if price < best:
@@ -102,18 +107,18 @@ def search(
                 if window:
                     low_y, low_x = max(best_y - window, 0), max(best_x - window, 0)
                     state = _next_random(state)
-                    sy = low_y + (state >> 4) % (min(best_y + window, height - 1) - low_y + 1)
+                    sy = low_y + (state >> 4) % (min(best_y + window, deep - 1) - low_y + 1)
                     state = _next_random(state)
-                    sx = low_x + (state >> 4) % (min(best_x + window, width - 1) - low_x + 1)
+                    sx = low_x + (state >> 4) % (min(best_x + window, wide - 1) - low_x + 1)
                     window >>= 1
                 else:
                     state = _next_random(state)
                     drawn = sources[(state >> 4) % len(sources)]
-                    sy, sx = drawn // width, drawn % width
+                    sy, sx = drawn // wide, drawn % wide
                     window = -1
                 if eligible[sy, sx] == 0 or (sy == best_y and sx == best_x):
                     continue
-                price = apart + share * lean * _away(y, x, sy, sx)
+                price = apart + share * lean * _away(y, x, sy, sx, height, width, foreign)
                 if price < best:
                     price += _distance(field, sy, sx, patch, weights, best - price)
                     if price < best:
@@ -126,6 +131,7 @@ def search(
 def carry(coarse, target, eligible, sources, match, seed):
     """Matches of a level from those of the next coarser one, twice as far; drawn anew where that fails."""
     height, width = target.shape
+    deep, wide = eligible.shape
     state = _random_state(seed, 0)
     for y in range(height):
         for x in range(width):
@@ -133,24 +139,25 @@ def carry(coarse, target, eligible, sources, match, seed):
                 continue
             sy = 2 * coarse[y // 2, x // 2, 0] + y % 2
             sx = 2 * coarse[y // 2, x // 2, 1] + x % 2
-            if sy < 0 or sy >= height or sx < 0 or sx >= width or eligible[sy, sx] == 0:
+            if sy < 0 or sy >= deep or sx < 0 or sx >= wide or eligible[sy, sx] == 0:
                 state = _next_random(state)
                 drawn = sources[(state >> 4) % len(sources)]
-                sy, sx = drawn // width, drawn % width
+                sy, sx = drawn // wide, drawn % wide
             match[y, x, 0], match[y, x, 1] = sy, sx
 
 
 @njit(**FAST)
-def draw(target, sources, match, seed):
+def draw(target, eligible, sources, match, seed):
     """Give every target a random match."""
     height, width = target.shape
+    wide = eligible.shape[1]
     state = _random_state(seed, 1)
     for y in range(height):
         for x in range(width):
             if target[y, x]:
                 state = _next_random(state)
                 drawn = sources[(state >> 4) % len(sources)]
-                match[y, x, 0], match[y, x, 1] = drawn // width, drawn % width
+                match[y, x, 0], match[y, x, 1] = drawn // wide, drawn % wide
 
 
 @njit(**FAST)
@@ -185,7 +192,9 @@ def _distance(field, y, x, patch, weights, bound):
 
 
 @njit(**FAST)
-def _away(y, x, sy, sx):
+def _away(y, x, sy, sx, height, width, foreign):
+    if sy >= height or sx >= width:
+        return foreign
     return np.float32(math.sqrt((sy - y) * (sy - y) + (sx - x) * (sx - x)))
 
 
