@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..wire.errors import UNKNOWN_MODEL, InpaintError
 from ..wire.geometry import Rect, request_rect
@@ -23,6 +23,40 @@ _AROUND_SKETCH = 64  # px; so far the backend looks around what it draws
 
 SKETCH = "Sketch"
 """The name of a layer with the lines of a picture; as layers are remembered by name, the same everywhere."""
+
+MARKS: Tuple[Spec, ...] = (
+    {
+        "name": "colour",
+        "kind": "text",
+        "default": "00ff00",
+        "title": "Colour",
+        "help": "Of the marks, as rrggbb or rgb.",
+        "minimum": None,
+        "maximum": None,
+        "unit": "",
+    },
+    {
+        "name": "tolerance",
+        "kind": "int",
+        "default": 16,
+        "title": "Tolerance",
+        "help": "How far a channel may be off the colour, of 255.",
+        "minimum": 0,
+        "maximum": 255,
+        "unit": "",
+    },
+    {
+        "name": "smallest",
+        "kind": "int",
+        "default": 0,
+        "title": "Smallest mark",
+        "help": "Pieces of fewer pixels are the art's own colour.",
+        "minimum": 0,
+        "maximum": 1_000_000,
+        "unit": "px",
+    },
+)
+"""The settings with which marks of a colour are selected."""
 
 _LARGEST_SEED = 2**31 - 1  # every editor's integer widget can show it
 
@@ -149,7 +183,14 @@ def region(
         A rectangle inside `canvas`; empty if the selection lies outside it.
     """
     return request_rect(
-        selection, canvas, card, values["grow"], values["feather"], values.get("context", 0), source
+        selection,
+        canvas,
+        card,
+        values["grow"],
+        values["feather"],
+        values.get("context", 0),
+        source,
+        bool(values.get("tile", False)),
     )
 
 

@@ -80,6 +80,34 @@ class SketchRequest:
         return Message("sketch", id, fields, buffers)
 
 
+@dataclass
+class SelectRequest:
+    """What is to be filled, found in a whole picture: marks of a colour, or mosaics.
+
+    Attributes:
+        layout, image, offset: as of `InpaintRequest`.
+        params: `what` ("colour" or "mosaics"); of a colour `colour` (rrggbb), `tolerance` (0 to 255) and
+            `smallest` (px); what is missing takes its default.
+    """
+
+    layout: str
+    image: Buffer
+    params: Dict[str, Any] = field(default_factory=dict)
+    offset: Tuple[int, int] = (0, 0)
+
+    def message(self, id: str) -> Message:
+        """The `select` message."""
+        fields = {
+            "params": dict(self.params),
+            "image": {"layout": self.layout},
+            "offset": list(self.offset),
+        }
+        return Message("select", id, fields, {"image": self.image})
+
+
+Request = Union[InpaintRequest, SketchRequest, SelectRequest]
+
+
 @dataclass(frozen=True)
 class Progress:
     """A job waits or runs.
@@ -117,6 +145,25 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Selected:
+    """Something to fill was found.
+
+    Attributes:
+        job: its id.
+        count: how many marks, or mosaics.
+        offset: x, y of the mask in the document.
+        mask: h x w, u1: 255 is selected, 0 is not.
+        doubts: what looks wrong, or was left out as it is not certain: a sentence each.
+    """
+
+    job: str
+    count: int
+    offset: Tuple[int, int]
+    mask: Buffer
+    doubts: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Fetched:
     """Weights have been fetched: the model can be asked to fill.
 
@@ -137,7 +184,7 @@ class Failure:
     error: InpaintError
 
 
-Event = Union[Progress, Result, Fetched, Failure]
+Event = Union[Progress, Result, Selected, Fetched, Failure]
 
 
 def event(message: Message) -> Event:
@@ -147,6 +194,8 @@ def event(message: Message) -> Event:
             return _progress(message)
         if message.type == "result":
             return _result(message)
+        if message.type == "selected":
+            return _selected(message)
         if message.type == "fetched":
             return Fetched(message.id, str(message.fields["model"]))
     except (LookupError, TypeError, ValueError, AttributeError):
@@ -185,3 +234,13 @@ def _result(message: Message) -> Result:
     if not candidates:
         raise ValueError("a result without a patch")
     return Result(message.id, str(fields["model"]), (int(x), int(y)), layout, candidates)
+
+
+def _selected(message: Message) -> Selected:
+    fields = message.fields
+    x, y = fields["offset"]
+    mask = message.buffers["mask"]
+    if len(mask.shape) != 2 or mask.dtype != "u1":
+        raise ValueError("a selection that is no mask")
+    doubts = [str(doubt) for doubt in fields["doubts"]]
+    return Selected(message.id, int(fields["count"]), (int(x), int(y)), mask, doubts)

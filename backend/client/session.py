@@ -7,14 +7,27 @@ import os
 import time
 from collections import deque
 from pathlib import Path
-from typing import Any, Callable, Deque, Dict, List, Optional, Tuple, Union
+from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Tuple, Type, TypeVar, Union
 
 from ..wire import codec
 from ..wire.errors import CANCELLED, NOT_RUNNING, TIMEOUT, UNKNOWN_TYPE, VERSION, InpaintError
 from ..wire.messages import PROTOCOL, Message, new_id
 from . import discovery, launcher, paths
 from .discovery import Connection
-from .jobs import Event, Failure, Fetched, InpaintRequest, Progress, Result, SketchRequest, event, nonsense
+from .jobs import (
+    Event,
+    Failure,
+    Fetched,
+    InpaintRequest,
+    Progress,
+    Request,
+    Result,
+    Selected,
+    SelectRequest,
+    SketchRequest,
+    event,
+    nonsense,
+)
 from .transport import Transport, gone, open_transport
 
 __all__ = [
@@ -24,6 +37,8 @@ __all__ = [
     "InpaintRequest",
     "Progress",
     "Result",
+    "SelectRequest",
+    "Selected",
     "Session",
     "SketchRequest",
 ]
@@ -36,6 +51,9 @@ _MODELS = 90.0  # the first worker has to be up to know the models
 _GIVE_UP = 30.0  # seconds of silence after which a job is lost though the backend seems to run
 _GIVE_UP_REMOTE = 180.0  # a large picture on a slow line keeps signs of life waiting
 _CANCELLING = 5.0  # seconds for a cancelled job to say so
+
+
+Answer = TypeVar("Answer", Result, Selected)
 
 
 class Session:
@@ -151,7 +169,7 @@ class Session:
         """Ask the backend to end; its other clients' jobs end with it."""
         self._ask("shutdown", {})
 
-    def submit(self, request: Union[InpaintRequest, SketchRequest]) -> str:
+    def submit(self, request: Request) -> str:
         """Begin a job; `poll` tells how it goes on. Leave the buffers unchanged until it has ended.
 
         Returns:
@@ -209,27 +227,9 @@ class Session:
                 return None
         return self._events.popleft()
 
-    def sketch(
-        self,
-        request: SketchRequest,
-        on_progress: Optional[Callable[[Progress], None]] = None,
-        cancelled: Optional[Callable[[], bool]] = None,
-    ) -> Result:
-        """Draw the lines of a picture and wait; as `inpaint`."""
-        try:
-            return self.inpaint(request, on_progress, cancelled)
-        except InpaintError as problem:
-            if problem.code != UNKNOWN_TYPE:
-                raise
-            raise InpaintError(
-                VERSION,
-                "The backend is older than this plugin, and draws no sketches yet.",
-                "End it, and run install.py of the newer version where it is installed.",
-            ) from problem
-
     def inpaint(
         self,
-        request: Union[InpaintRequest, SketchRequest],
+        request: InpaintRequest,
         on_progress: Optional[Callable[[Progress], None]] = None,
         cancelled: Optional[Callable[[], bool]] = None,
     ) -> Result:
@@ -243,32 +243,27 @@ class Session:
         Raises:
             InpaintError: whatever went wrong; `cancelled` after a cancel.
         """
-        job = self.submit(request)
-        others: List[Event] = []
-        stop_by: Optional[float] = None
-        try:
-            while True:
-                news = self.poll(0.1)
-                if news is not None and news.job != job:
-                    others.append(news)
-                elif isinstance(news, Result):
-                    return news
-                elif isinstance(news, Failure):
-                    raise news.error
-                elif isinstance(news, Progress) and on_progress is not None:
-                    on_progress(news)
-                if stop_by is None and cancelled is not None and cancelled():
-                    self.cancel(job)
-                    stop_by = time.monotonic() + _CANCELLING
-                if stop_by is not None and time.monotonic() > stop_by:
-                    raise InpaintError(CANCELLED, "The fill was cancelled.")
-        except BaseException:
-            with contextlib.suppress(InpaintError):
-                self.cancel(job)
-            self._heard.pop(job, None)
-            raise
-        finally:
-            self._events.extendleft(reversed(others))
+        return self._wait(request, Result, on_progress, cancelled)
+
+    def sketch(
+        self,
+        request: SketchRequest,
+        on_progress: Optional[Callable[[Progress], None]] = None,
+        cancelled: Optional[Callable[[], bool]] = None,
+    ) -> Result:
+        """Draw the lines of a picture and wait; as `inpaint`."""
+        with _newer("draws no sketches yet"):
+            return self._wait(request, Result, on_progress, cancelled)
+
+    def select(
+        self,
+        request: SelectRequest,
+        on_progress: Optional[Callable[[Progress], None]] = None,
+        cancelled: Optional[Callable[[], bool]] = None,
+    ) -> Selected:
+        """Find what is to be filled and wait; as `inpaint`."""
+        with _newer("finds no marks and mosaics for an editor yet"):
+            return self._wait(request, Selected, on_progress, cancelled)
 
     def close(self) -> None:
         """End the conversation; the backend stops the jobs of a client that is gone."""
@@ -281,6 +276,43 @@ class Session:
         self.close()
 
     # How it works
+
+    def _wait(
+        self,
+        request: Request,
+        wanted: Type[Answer],
+        on_progress: Optional[Callable[[Progress], None]],
+        cancelled: Optional[Callable[[], bool]],
+    ) -> Answer:
+        job = self.submit(request)
+        others: List[Event] = []
+        stop_by: Optional[float] = None
+        try:
+            while True:
+                news = self.poll(0.1)
+                if news is not None and news.job != job:
+                    others.append(news)
+                elif isinstance(news, wanted):
+                    return news
+                elif isinstance(news, Failure):
+                    raise news.error
+                elif isinstance(news, Progress):
+                    if on_progress is not None:
+                        on_progress(news)
+                elif news is not None:
+                    raise nonsense(Message(type(news).__name__.lower(), job))
+                if stop_by is None and cancelled is not None and cancelled():
+                    self.cancel(job)
+                    stop_by = time.monotonic() + _CANCELLING
+                if stop_by is not None and time.monotonic() > stop_by:
+                    raise InpaintError(CANCELLED, "The fill was cancelled.")
+        except BaseException:
+            with contextlib.suppress(InpaintError):
+                self.cancel(job)
+            self._heard.pop(job, None)
+            raise
+        finally:
+            self._events.extendleft(reversed(others))
 
     def _send(self, message: Message) -> None:
         if self._problem is not None:
@@ -373,6 +405,21 @@ class Session:
         self._events.extend(Failure(job, problem) for job in self._heard)
         self._heard.clear()
         self._transport.close()
+
+
+@contextlib.contextmanager
+def _newer(lacks: str) -> Iterator[None]:
+    """What a backend of an older minor version does not know becomes a sentence that says so."""
+    try:
+        yield
+    except InpaintError as problem:
+        if problem.code != UNKNOWN_TYPE:
+            raise
+        raise InpaintError(
+            VERSION,
+            f"The backend is older than this plugin, and {lacks}.",
+            "End it, and run install.py of the newer version where it is installed.",
+        ) from problem
 
 
 def _version(theirs: Optional[int], connection: Connection) -> InpaintError:

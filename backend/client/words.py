@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, List, Mapping, Sequence
 
 from .form import Choice
+from .jobs import Selected
 
 
 def status(fields: Mapping[str, Any]) -> str:
@@ -63,3 +64,15 @@ def filled_by(models: Sequence[Choice], model: str, otherwise: str) -> str:
     return (
         " and ".join(titles[name] for name in names) if all(name in titles for name in names) else otherwise
     )
+
+
+def selected(found: Selected, what: str) -> str:
+    """What was selected, and what looks wrong about it.
+
+    Args:
+        found: the backend's answer.
+        what: was looked for: "colour" or "mosaics".
+    """
+    one, many = ("mosaic", "mosaics") if what == "mosaics" else ("mark", "marks")
+    said = f"1 {one} is selected." if found.count == 1 else f"{found.count} {many} are selected."
+    return "\n\n".join([said, "\n".join(found.doubts)]) if found.doubts else said

@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     from ..batch.runs import Engine, Order, Run, Summary
     from ..batch.work import Task
 
-SHARED = ("mask_color", "tolerance", "model", "grow", "feather", "context", "seed", "device", "own", "quiet")
+SHARED = (
+    *("mask_color", "tolerance", "model", "grow", "feather", "context", "tile"),
+    *("seed", "device", "own", "quiet"),
+)
 """Options that are those of `run`."""
 
-SETTINGS = ("grow", "feather", "context", "seed", "count")
+SETTINGS = ("grow", "feather", "context", "tile", "seed", "count")
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 

@@ -79,6 +79,12 @@ class Job:
 @click.option("--grow", type=int, metavar="PX", help="Fill so many pixels around the mask, too.")
 @click.option("--feather", type=int, metavar="PX", help="Let the fill fade out over so many pixels.")
 @click.option("--context", type=int, metavar="PX", help="How far around a hole to look.")
+@click.option(
+    "--tile",
+    is_flag=True,
+    default=None,
+    help="The picture goes on at the opposite edge, and so does the fill.",
+)
 @click.option("--sample-from", metavar="MASK", help="Take the fill only from where this picture is bright.")
 @click.option(
     "--sketch", metavar="FILE", help="Lines that the fill follows: on paper, or a transparent layer."
@@ -102,6 +108,7 @@ def run(
     context: int | None,
     seed: int | None,
     count: int | None,
+    tile: bool | None,
     **rest: Any,
 ) -> None:
     """Fill the hole in IMAGE and write the result to OUT.
@@ -112,7 +119,14 @@ def run(
 
     OUT is replaced if it exists, but never may it be one of the files that are read.
     """
-    named = {"grow": grow, "feather": feather, "context": context, "seed": seed, "count": count}
+    named = {
+        "grow": grow,
+        "feather": feather,
+        "context": context,
+        "seed": seed,
+        "count": count,
+        "tile": tile,
+    }
     given = {name: value for name, value in named.items() if value is not None}
     _check_usage(rest)
     rest["model"] = weights_of(rest["model"])

@@ -49,6 +49,10 @@ class Box(NamedTuple):
             min(height, self.bottom + margin),
         )
 
+    def moved(self, right: int, down: int) -> Box:
+        """The box so many px further to the right, and down."""
+        return Box(self.left + right, self.top + down, self.right + right, self.bottom + down)
+
     def union(self, other: Box) -> Box:
         """The smallest box around both."""
         return Box(

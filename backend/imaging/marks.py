@@ -51,24 +51,24 @@ class Marks:
         """bool: what has to be filled."""
         return self.core | self.rim
 
-    def doubts(self) -> list[str]:
-        """What looks wrong, a sentence each."""
+    def doubts(self, tolerance: str = "--tolerance", smallest: str = "--smallest") -> list[str]:
+        """What looks wrong, a sentence each; `tolerance` and `smallest` are what the user knows them by."""
         said = []
         left = int(np.count_nonzero(self.left_over))
         if not self.pieces:
             said.append(
                 "No pixel has the marks' colour"
-                + (f", though {left} nearly have it: raise --tolerance." if left else ".")
+                + (f", though {left} nearly have it: raise {tolerance}." if left else ".")
             )
         elif left >= _LEFT_OVER:
             said.append(
                 f"{left} pixels nearly have the marks' colour and are not filled (around "
-                f"{_place(self.left_over)}): raise --tolerance, or mark with a hard brush."
+                f"{_place(self.left_over)}): raise {tolerance}, or mark with a hard brush."
             )
         if self.small >= _SCATTERED or (self.small and self.small > self.pieces // 2):
             said.append(
                 f"{self.small} of {self.pieces} marks are specks: if the art has the marks' colour, too, "
-                "mark with another one, or leave them out with --smallest."
+                f"mark with another one, or leave them out with {smallest}."
             )
         return said
 

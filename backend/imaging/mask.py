@@ -15,7 +15,7 @@ from .crop import Box
 
 _STRIP_BYTES = 1 << 19  # temporaries of that size stay in the processor's cache
 _CELL = 16  # px; side of the cells in which a large mask is searched
-_MOST = 2000  # holes that are told apart; beyond, neighbours count as one
+MOST = 2000  # holes that are told apart; beyond, neighbours count as one
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def components(mask: np.ndarray, grow: int = 0, feather: int = 0, pinholes: int 
     height, width = mask.shape
     reach = grow + feather
     islands = list(_islands(mask, whole, 2 * reach + 2))
-    tell_apart = _MOST - len(islands)
+    tell_apart = MOST - len(islands)
     holes: list[Hole] = []
     for box, tile in islands:
         if pinholes:
@@ -178,7 +178,7 @@ def _islands(mask: np.ndarray, whole: Box, gap: int) -> Iterator[tuple[Box, np.n
         radius = math.ceil((gap // cell) / 2)
         joined = ndimage.maximum_filter(grid, 2 * radius + 1, mode="constant") if radius else grid
         labels, count = ndimage.label(joined, np.ones((3, 3), dtype=bool))
-        if count <= _MOST:
+        if count <= MOST:
             break
         cell *= 2
     labels[~grid] = 0

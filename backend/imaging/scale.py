@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -13,13 +14,19 @@ def smaller_size(height: int, width: int, max_pixels: float) -> tuple[int, int]:
     return max(1, int(height * factor)), max(1, int(width * factor))
 
 
-def shrink(planes: np.ndarray, valid: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def shrink(
+    planes: np.ndarray,
+    valid: np.ndarray,
+    size: tuple[int, int],
+    check: Callable[[], None] = lambda: None,
+) -> tuple[np.ndarray, np.ndarray]:
     """A smaller copy in which only valid pixels count.
 
     Args:
         planes: float32 C x h x w.
         valid: bool h x w.
         size: height and width, not above h and w.
+        check: called between the steps; may raise.
 
     Returns:
         float32 C x size, every pixel the mean of the valid ones in its area (0 where there are none),
@@ -28,8 +35,10 @@ def shrink(planes: np.ndarray, valid: np.ndarray, size: tuple[int, int]) -> tupl
     share = _area(_area(valid.astype(np.float32), size[0], 0), size[1], 1)
     small = np.zeros((len(planes), *size), dtype=np.float32)
     for index, plane in enumerate(planes):
+        check()
         sums = _area(_area(np.where(valid, plane, np.float32(0)), size[0], 0), size[1], 1)
         np.divide(sums, share, out=small[index], where=share > 1e-6, casting="same_kind")
+    check()
     return small, share.astype(np.float32)
 
 
@@ -52,10 +61,18 @@ def shrink_strokes(planes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return small
 
 
-def enlarge(planes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A larger copy of float32 C x h x w, bicubic (Catmull-Rom), clipped to the range that was."""
-    large = _stretch(_stretch(planes, size[0], 1), size[1], 2)
-    return np.clip(large, planes.min(), planes.max())
+def enlarge(
+    planes: np.ndarray, size: tuple[int, int], part: tuple[slice, slice] = (slice(None), slice(None))
+) -> np.ndarray:
+    """A larger copy of float32 C x h x w, bicubic (Catmull-Rom), clipped to the range that was.
+
+    Args:
+        planes: float32 C x h x w.
+        size: height and width.
+        part: rows and columns of the copy that are wanted; all by default.
+    """
+    large = _stretch(_stretch(planes, size[0], 1, part[0]), size[1], 2, part[1])
+    return np.clip(large, planes.min(), planes.max(), out=large)
 
 
 def spread(planes: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -126,10 +143,10 @@ def _most(array: np.ndarray, size: int, axis: int) -> np.ndarray:
     return np.maximum.reduceat(array, np.arange(size) * count // size, axis=axis)
 
 
-def _stretch(planes: np.ndarray, size: int, axis: int) -> np.ndarray:
+def _stretch(planes: np.ndarray, size: int, axis: int, part: slice) -> np.ndarray:
     """Interpolate along an axis (Catmull-Rom); pixel centres at half-integers, borders repeated."""
     count = planes.shape[axis]
-    place = (np.arange(size) + 0.5) * (count / size) - 0.5
+    place = (np.arange(size)[part] + 0.5) * (count / size) - 0.5
     first = np.floor(place).astype(np.int64)
     t = (place - first).astype(np.float32)
     taps = (
@@ -139,8 +156,8 @@ def _stretch(planes: np.ndarray, size: int, axis: int) -> np.ndarray:
         (t - 1) * t * t / 2,
     )
     shape = [1] * planes.ndim
-    shape[axis] = size
-    result = np.zeros((*planes.shape[:axis], size, *planes.shape[axis + 1 :]), np.float32)
+    shape[axis] = len(place)
+    result = np.zeros((*planes.shape[:axis], len(place), *planes.shape[axis + 1 :]), np.float32)
     for shift, weight in enumerate(taps, start=-1):
         term = np.take(planes, np.clip(first + shift, 0, count - 1), axis=axis)
         term *= weight.reshape(shape)

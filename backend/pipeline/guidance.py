@@ -12,6 +12,7 @@ from models.base import Card, FillError
 from ..imaging import convert
 from ..imaging.crop import Box
 from ..imaging.mask import Hole
+from ..imaging.torus import Canvas
 from .request import Request
 
 
@@ -56,7 +57,7 @@ def _others(wanted: Sequence[str]) -> str:
     return f"Leave the layer out, or choose a model that does: {', '.join(names)}."
 
 
-def check_drawn(request: Request, holes: Sequence[Hole]) -> None:
+def check_drawn(request: Request, canvas: Canvas, holes: Sequence[Hole]) -> None:
     """Refuse layers on which nothing is drawn where the picture is filled: they would be of no effect.
 
     Raises:
@@ -65,7 +66,7 @@ def check_drawn(request: Request, holes: Sequence[Hole]) -> None:
     if not request.guidance:
         return
     for hole in holes:
-        for name, layer in layers(request, hole.box).items():
+        for name, layer in layers(request, hole.box, canvas).items():
             if drawn(name, layer)[0, hole.inside].any():
                 return
     raise FillError(
@@ -84,9 +85,9 @@ def drawn(name: str, layer: np.ndarray) -> np.ndarray:
     return guidance.drawn(name, torch.from_numpy(layer)[None])[0].numpy()
 
 
-def layers(request: Request, box: Box) -> dict[str, np.ndarray]:
+def layers(request: Request, box: Box, canvas: Canvas) -> dict[str, np.ndarray]:
     """The request's layers in a box of the picture: float32 C x h x w in [0, 1], by name."""
-    return {name: planes(layer[box.slices]) for name, layer in request.guidance.items()}
+    return {name: planes(canvas.cut(layer, box)) for name, layer in request.guidance.items()}
 
 
 def planes(pixels: np.ndarray) -> np.ndarray:

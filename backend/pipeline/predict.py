@@ -10,6 +10,7 @@ import numpy as np
 from models.base import Cancel, Cancelled, Model, Progress, is_out_of_memory
 
 from ..imaging import scale
+from ..imaging.mask import bounds
 from .guidance import drawn
 from .regions import Load, View
 
@@ -77,7 +78,12 @@ def _run_smaller(
 ) -> np.ndarray:
     """Fill a copy of at most `limit` pixels, enlarge that, and refine it."""
     size = scale.smaller_size(view.own.shape[0], view.own.shape[1], limit)
-    planes, share = scale.shrink(view.planes, ~view.ask, size)
+
+    def check() -> None:
+        if cancel():
+            raise Cancelled
+
+    planes, share = scale.shrink(view.planes, ~view.ask, size, check)
     ask = share < min(0.5, float(share.max()) or 1.0)  # of a hole that leaves nothing, all
     source = None
     if view.source is not None:
@@ -86,7 +92,7 @@ def _run_smaller(
         ask &= ~source
     everywhere = np.ones(view.own.shape, dtype=bool)
     if model.card.sees_hole:
-        planes = scale.shrink(view.planes, everywhere, size)[0]
+        planes = scale.shrink(view.planes, everywhere, size, check)[0]
     guidance = {name: _smaller_guide(name, layer, size) for name, layer in view.guidance.items()}
     small = View(planes, ask, ask, source, guidance, view.span)
     refine = getattr(model, "refine", None)
@@ -95,20 +101,24 @@ def _run_smaller(
         refine = getattr(load(_REFINER), "refine", None)
     first = 0.5 if refine else 1.0
     filled = _run(model, small, seed, params, lambda part, stage: progress(first * part, stage), cancel)
-    guess = np.where(view.ask, scale.enlarge(filled, (view.own.shape[0], view.own.shape[1])), view.planes)
+    guess = view.planes.copy()
+    box = bounds(view.ask)
+    assert box is not None  # the job's holes are in the view
+    part = (slice(None), *box.slices)
+    np.copyto(guess[part], scale.enlarge(filled, view.own.shape, box.slices), where=view.ask[box.slices])
     if refine is None:
         return guess
-    if cancel():
-        raise Cancelled
+    check()
     try:
-        refined = refine(
+        refined: np.ndarray = refine(
             guess, view.ask, view.source, seed, lambda part, stage: progress(0.5 + part / 2, stage), cancel
         )
     except Exception as error:
         if not is_out_of_memory(error):
             raise
         return guess
-    return np.where(view.ask, refined, view.planes)
+    np.copyto(guess[part], refined[part], where=view.ask[box.slices])
+    return guess
 
 
 def _smaller_guide(name: str, layer: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from models.base import FillError, Model
+from models.base import Card, FillError, Model
 
 from ..imaging import convert, crop, scale
 from ..imaging.crop import Box
 from ..imaging.mask import Hole
+from ..imaging.torus import Canvas
 from . import guidance
 from .request import Request
 
@@ -20,15 +21,22 @@ Load = Callable[[str], Model]
 
 _NEAR = 32  # px; models that copy from sources do not look further beyond the hole's border
 _AROUND = 256  # px; how far around a hole to look for what kind of picture it is in
+_KIND = 512  # px; so far a picture is taken to be of one kind
 
 
 @dataclass(frozen=True)
 class Job:
-    """Holes that are filled together."""
+    """Holes that are filled together.
+
+    Attributes:
+        endless: whether the hole goes on, at the lower edge of the context, from its upper one; and at the
+            right edge from the left one. The context is then as high, or wide, as the picture.
+    """
 
     model: Model
     holes: list[Hole]
     context: Box
+    endless: tuple[bool, bool] = (False, False)
 
 
 @dataclass(frozen=True)
@@ -53,12 +61,16 @@ class View:
 
 
 def plan(
-    request: Request, image: np.ndarray, params: Mapping[str, Any], holes: list[Hole], load: Load
+    request: Request,
+    image: np.ndarray,
+    canvas: Canvas,
+    params: Mapping[str, Any],
+    holes: list[Hole],
+    load: Load,
 ) -> Iterator[Job]:
     """Decide what fills which holes, which of them together, and from which part of the picture."""
-    height, width = image.shape[:2]
     by_model: dict[str, list[Hole]] = {}
-    pick = _chooser(request, image, holes) if request.model == "auto" else None
+    pick = _chooser(request, image, canvas, holes) if request.model == "auto" else None
     for hole in holes:
         name = pick(hole) if pick is not None else request.model
         by_model.setdefault(name, []).append(hole)
@@ -66,19 +78,37 @@ def plan(
         model = load(name)
         card = model.card
         guidance.check(request.guidance, card)
-        contexts = []
+
+        def margin(box: Box, card: Card = card) -> int:
+            return crop.margin(box, card.context_minimum, card.context_factor, params["context"])
+
+        single = []
         for hole in alike:
-            margin = crop.margin(hole.box, card.context_minimum, card.context_factor, params["context"])
-            contexts.append(hole.box.enlarge(margin, height, width))
+            endless = canvas.endless(hole.box)
+            if any(endless):
+                context = canvas.around(hole.box, margin(hole.box), endless)
+                yield _with_source(request, image, canvas, Job(model, [hole], context, endless), holes)
+            else:
+                single.append(hole)
+        contexts = [canvas.around(hole.box, margin(hole.box)) for hole in single]
         for members in crop.group(contexts, card.max_pixels):
-            context = contexts[members[0]]
-            for index in members[1:]:
-                context = context.union(contexts[index])
-            job = Job(model, [alike[index] for index in members], context)
-            yield _with_source(request, image, job, holes)
+            together = [single[index] for index in members]
+            context = union([contexts[index] for index in members])
+            if canvas.tiles:  # nothing is to be seen twice that each of the holes sees for itself
+                box = union([hole.box for hole in together])
+                context = canvas.around(box, margin(box))
+            yield _with_source(request, image, canvas, Job(model, together, context), holes)
 
 
-def _chooser(request: Request, image: np.ndarray, holes: list[Hole]) -> Callable[[Hole], str]:
+def union(boxes: list[Box]) -> Box:
+    """The smallest box around all."""
+    result = boxes[0]
+    for box in boxes[1:]:
+        result = result.union(box)
+    return result
+
+
+def _chooser(request: Request, image: np.ndarray, canvas: Canvas, holes: list[Hole]) -> Callable[[Hole], str]:
     """What picks a model for each hole."""
     from models import auto
 
@@ -88,48 +118,73 @@ def _chooser(request: Request, image: np.ndarray, holes: list[Hole]) -> Callable
     if request.source is not None:  # where the user says what to take, it is to be taken, not interpolated
         return lambda hole: "patchmatch"
     networks = auto.usable()
+    first, verdicts = holes[0].box, dict[tuple[int, int], bool]()
 
-    def look(hole: Hole) -> tuple[np.ndarray, np.ndarray]:
-        box = hole.box.enlarge(_AROUND, *image.shape[:2])
-        known = convert.known(image[box.slices]) & ~_inside(holes, box)
-        return convert.to_model(image[box.slices], known)[0], known
+    def drawn(hole: Hole) -> bool:
+        # Holes that are close to each other are in the same kind of picture: nobody looks for every speck.
+        place = (hole.box.top - first.top) // _KIND, (hole.box.left - first.left) // _KIND
+        if place not in verdicts:
+            box = _middle(canvas.around(hole.box, _AROUND), _KIND + 2 * _AROUND)
+            pixels = canvas.cut(image, box)
+            known = convert.known(pixels) & ~_inside(holes, box, canvas)
+            verdicts[place] = auto.line_art(convert.to_model(pixels, known)[0], known)
+        return verdicts[place]
 
-    return lambda hole: auto.choose(np.pad(hole.inside, 1), lambda: look(hole), networks)
+    return lambda hole: auto.choose(np.pad(hole.inside, 1), lambda: drawn(hole), networks)
 
 
-def _with_source(request: Request, image: np.ndarray, job: Job, holes: list[Hole]) -> Job:
+def _middle(box: Box, side: int) -> Box:
+    """The middle of a box, at most `side` px wide and high."""
+    across, down = max(box.width - side, 0), max(box.height - side, 0)
+    left, top = box.left + across // 2, box.top + down // 2
+    return Box(left, top, left + box.width - across, top + box.height - down)
+
+
+def _with_source(request: Request, image: np.ndarray, canvas: Canvas, job: Job, holes: list[Hole]) -> Job:
     """The job with a context that contains enough of the user's source."""
     source = request.source
     if source is None:
         return job
+    whole = canvas.whole(job.context)
 
-    def usable(box: Box) -> np.ndarray:
-        allowed = source[box.slices] > 0
-        return allowed & convert.known(image[box.slices]) & ~_inside(holes, box)
+    def usable(part: Box) -> np.ndarray:
+        box = part.moved(whole.left, whole.top)
+        allowed = canvas.cut(source, box) > 0
+        return allowed & convert.known(canvas.cut(image, box)) & ~_inside(holes, box, canvas)
 
     wanted = max(crop.ENOUGH_SOURCE, sum(hole.area for hole in job.holes))
-    context = crop.reach_source(job.context, wanted, usable, *image.shape[:2])
-    return Job(job.model, job.holes, context)
+    start = job.context.moved(-whole.left, -whole.top)
+    context = crop.reach_source(start, wanted, usable, whole.height, whole.width)
+    return replace(job, context=context.moved(whole.left, whole.top))
 
 
-def _inside(holes: list[Hole], box: Box) -> np.ndarray:
+def _inside(holes: list[Hole], box: Box, canvas: Canvas) -> np.ndarray:
     """bool, of the box's size: pixels of any of the holes."""
     result = np.zeros((box.height, box.width), dtype=bool)
     for hole in holes:
-        common = hole.box.meet(box)
-        if common is not None:
-            result[common.within(box)] |= hole.inside[common.within(hole.box)]
+        for place in canvas.copies(hole.box, box):
+            common = place.meet(box)
+            if common is not None:
+                result[common.within(box)] |= hole.inside[common.within(place)]
     return result
 
 
-def look(request: Request, image: np.ndarray, job: Job, holes: list[Hole]) -> View:
+def _own(job: Job) -> np.ndarray:
+    """bool, of the context's size: the job's holes, each of them once."""
+    result = np.zeros((job.context.height, job.context.width), dtype=bool)
+    for hole in job.holes:
+        result[hole.box.within(job.context)] |= hole.inside
+    return result
+
+
+def look(request: Request, image: np.ndarray, canvas: Canvas, job: Job, holes: list[Hole]) -> View:
     """Prepare what the model sees: nothing of what is to vanish, nothing beneath transparency."""
-    pixels = image[job.context.slices]
-    own = _inside(job.holes, job.context)
-    visible = ~_inside(holes, job.context) & convert.known(pixels)
+    pixels = canvas.cut(image, job.context)
+    own = _own(job)
+    visible = ~_inside(holes, job.context, canvas) & convert.known(pixels)
     usable = visible
     if request.source is not None:
-        usable = visible & (request.source[job.context.slices] > 0)
+        usable = visible & (canvas.cut(request.source, job.context) > 0)
     if not usable.any() and not request.guidance:  # what is drawn can be enough by itself
         raise FillError(
             "no-source",
@@ -145,7 +200,7 @@ def look(request: Request, image: np.ndarray, job: Job, holes: list[Hole]) -> Vi
         planes = scale.spread(planes, shown)
         ask = own | (hidden & _near(own) if job.model.card.takes_source else hidden)
     source = None if np.array_equal(usable, ~ask) else usable
-    return View(planes, own, ask, source, guidance.layers(request, job.context), span)
+    return View(planes, own, ask, source, guidance.layers(request, job.context, canvas), span)
 
 
 def _near(own: np.ndarray) -> np.ndarray:

@@ -72,6 +72,13 @@ PARAMS: tuple[Param, ...] = (
         "networks, as models that copy from the picture meet its tone by themselves.",
         choices=("auto", "on", "off"),
     ),
+    Param(
+        "tile",
+        "bool",
+        False,
+        "Seamless tile",
+        "The picture goes on at the opposite edge: what is filled fits there, too.",
+    ),
 )
 """The settings that every model shares."""
 

@@ -31,7 +31,7 @@ from ..wire.errors import (
     UNKNOWN_TYPE,
     InpaintError,
 )
-from ..wire.messages import PROTOCOL, Message, check_inpaint, check_sketch, error
+from ..wire.messages import PROTOCOL, Message, check_inpaint, check_select, check_sketch, error
 from ..wire.params import check_settings
 from . import fetches
 from .asking import Asking
@@ -129,6 +129,7 @@ class Server:
             "inpaint": self._inpaint,
             "fetch": self._fetch,
             "sketch": self._sketch,
+            "select": self._select,
             "cancel": self._cancel,
             "status": self._status,
             "shutdown": self._shutdown,
@@ -218,6 +219,10 @@ class Server:
     def _sketch(self, client: bytes, message: Message) -> None:
         check_sketch(message)
         self._queue(client, message, "sketch")
+
+    def _select(self, client: bytes, message: Message) -> None:
+        check_select(message)
+        self._queue(client, message, "select")
 
     def _queue(self, client: bytes, message: Message, model: str) -> None:
         """Queue a job with what is known of its message; `model` is what `status` calls it."""

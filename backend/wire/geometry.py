@@ -53,6 +53,7 @@ def request_rect(
     feather: int,
     context: int = 0,
     source: Optional[Rect] = None,
+    tile: bool = False,
 ) -> Rect:
     """The region of the document that an `inpaint` request has to carry.
 
@@ -64,6 +65,7 @@ def request_rect(
         context: setting of the request, px; 0 leaves it to the card.
         source: bounds of the pixels that the fill may be taken from, where the user chose them: the
             backend looks as far as it must to find enough of them.
+        tile: setting of the request; a picture that tiles has to be there as a whole.
 
     Returns:
         A rectangle inside `canvas`; empty if the selection lies outside it.
@@ -71,6 +73,8 @@ def request_rect(
     selected = selection.clipped(canvas)
     if selected.empty:
         return selected
+    if tile:
+        return canvas
     hole = selected.enlarged(grow + feather).clipped(canvas)
     by_card = max(card["context_minimum"], math.ceil(card["context_factor"] * max(hole.width, hole.height)))
     region = hole.enlarged(context or by_card).clipped(canvas)

@@ -21,8 +21,9 @@ Client to server
     inpaint   model, params, image, buffers      -> progress ..., then result or error
     fetch     model                              -> progress ..., then fetched or error; from 1.1 on
     sketch    params, image, buffers             -> progress ..., then result or error; from 1.2 on
+    select    params, image, buffers             -> progress ..., then selected or error; from 1.3 on
     cancel    job (the id of an inpaint, a       -> ok; the job itself ends with an error `cancelled`
-              fetch or a sketch)
+              fetch, a sketch or a select)
     status    -                                  -> status
     shutdown  -                                  -> ok, then the server ends
 
@@ -37,6 +38,9 @@ Server to client
               it waits, stage is "waiting" and position its place in the queue, from 1
     result    model (what filled it), offset [x, y], layout, candidates [{seed, buffer}];
               one buffer a candidate, h x w x C
+    selected  count (of the marks, or mosaics), offset [x, y], doubts (list of sentences for the user:
+              what looks wrong, or was left out as it is not certain); one buffer, mask, h x w, u1:
+              255 is selected, 0 is not
     fetched   model; its weights are on the backend's computer, and it can be asked to fill
     status    software, pid, host, uptime (s), idle_timeout (s, 0 never),
               workers (list of {pid, device, state, models, memory (bytes)}; state is "starting", "idle"
@@ -68,6 +72,12 @@ sketch, in detail: the lines of a region, black on nothing, for somebody to redr
     image, offset, buffers image, as of inpaint
               mask    as of inpaint, optional; the part to draw, what is around it is looked at, too
     The result has one candidate, and `model` names the detector.
+
+select, in detail: what is to be filled, found in a whole picture
+    params    map of settings: what ("colour", "mosaics"), and for a colour: colour (rrggbb), tolerance
+              (0 to 255), smallest (px)
+    image, offset, buffers image, as of inpaint
+    Where nothing is found the answer is an error `empty-mask`.
 """
 
 from __future__ import annotations
@@ -79,7 +89,7 @@ from typing import Any, Dict, List, Mapping, Tuple, Union
 from .errors import BAD_IMAGE, BAD_MESSAGE, TOO_LARGE, InpaintError
 from .pixels import LAYOUTS, SAMPLE_BYTES
 
-PROTOCOL = (1, 2)
+PROTOCOL = (1, 3)
 """(major, minor). Another major version cannot be talked to; a higher minor only adds."""
 
 MAX_PIXELS = 200_000_000
@@ -165,6 +175,18 @@ def check_sketch(message: Message) -> None:
         if name == "mask":
             _same_size(name, _buffer(message, name, _MASKS), size, 2)
         elif name != "image":
+            raise InpaintError(BAD_IMAGE, f"The buffer {name[:40]!r} is not known.")
+
+
+def check_select(message: Message) -> None:
+    """Check a `select` request as `check_inpaint` does.
+
+    Raises:
+        InpaintError: `bad-message`, `bad-image` or `too-large`, naming what is wrong.
+    """
+    _check_picture(message)
+    for name in message.buffers:
+        if name != "image":
             raise InpaintError(BAD_IMAGE, f"The buffer {name[:40]!r} is not known.")
 
 

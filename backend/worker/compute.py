@@ -46,8 +46,12 @@ class Computer:
         return _described(pipeline.cards())
 
     def answer(self, message: Message, progress: pipeline.Progress, cancel: Callable[[], bool]) -> Message:
-        """The `result` or `error` that answers a checked `inpaint` or `sketch` message."""
-        work, word = (self._sketch, "sketch") if message.type == "sketch" else (self._fill, "fill")
+        """The `result`, `selected` or `error` that answers a checked message with a picture."""
+        work, word = {
+            "inpaint": (self._fill, "fill"),
+            "sketch": (self._sketch, "sketch"),
+            "select": (self._select, "search"),
+        }[message.type]
         try:
             return work(message, progress, cancel)
         except (pipeline.FillError, InpaintError) as problem:
@@ -99,6 +103,15 @@ class Computer:
         device = self._cache.working_device()
         layer = pipeline.sketch(image, arrays.get("mask"), params, device, progress, cancel)
         return _result(message, [layer])
+
+    def _select(self, message: Message, progress: pipeline.Progress, cancel: Callable[[], bool]) -> Message:
+        params = check_all([asdict(param) for param in pipeline.SELECT_PARAMS], message.fields["params"])
+        image, _ = _picture(message)
+        found = pipeline.select(image, params, progress, cancel)
+        (x, y), (left, top) = message.fields["offset"], found.offset
+        fields = {"count": found.count, "offset": [x + left, y + top], "doubts": list(found.doubts)}
+        mask = _buffer(found.mask.astype(np.uint8) * np.uint8(255))
+        return Message("selected", message.id, fields, {"mask": mask})
 
 
 def _described(cards: Sequence[pipeline.Card]) -> dict[str, Any]:

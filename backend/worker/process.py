@@ -104,7 +104,7 @@ class Worker:
             self._send(Message("beat", self._name, fields))
 
     def _obey(self, message: Message) -> None:
-        if message.type in ("inpaint", "sketch"):
+        if message.type in ("inpaint", "sketch", "select"):
             self._job, self._state = (message.id, threading.Event()), ("starting", 0.0)
             self._todo.put(message)
         elif message.type == "cancel" and message.id == self._job[0]:
@@ -116,7 +116,7 @@ class Worker:
                 log.exception("cannot list the models")
 
     def _send(self, message: Message) -> None:
-        if message.type in ("result", "error"):
+        if message.type in ("result", "selected", "error"):
             self._job = ("", threading.Event())
         self._server.send_multipart(codec.encode(message), copy=False)
 

@@ -27,6 +27,8 @@ sys.path.append(os.path.join(HERE, "vendor"))
 FILL = "plug-in-ai-inpaint"
 AGAIN = "plug-in-ai-inpaint-new-seed"
 SKETCH = "plug-in-ai-inpaint-sketch"
+MARKS = "plug-in-ai-inpaint-select-marks"
+MOSAICS = "plug-in-ai-inpaint-select-mosaics"
 START = "plug-in-ai-inpaint-backend-start"
 STOP = "plug-in-ai-inpaint-backend-stop"
 STATUS = "plug-in-ai-inpaint-backend-status"
@@ -49,12 +51,19 @@ _SKETCH_HELP = (
 )
 
 
+_SELECT_HELP = (
+    "What is looked at is all that is visible; what was selected is not looked at, and is replaced, as by "
+    "GIMP's own Select by Color. Marks are taken with the rims in which their colour and the picture's are "
+    "mixed. Where it is not certain that something is a mosaic, it is left out, and the message says so."
+)
+
+
 class AiInpaint(Gimp.PlugIn):
     """The procedures, and how GIMP calls them."""
 
     def do_query_procedures(self) -> List[str]:
         """Their names."""
-        return [FILL, AGAIN, SKETCH, START, STOP, STATUS]
+        return [FILL, AGAIN, SKETCH, MARKS, MOSAICS, START, STOP, STATUS]
 
     def do_set_i18n(self, _: str) -> bool:
         """There are no translations."""
@@ -76,6 +85,11 @@ class AiInpaint(Gimp.PlugIn):
                 "Draw the lines of what is visible on a new layer",
                 _SKETCH_HELP,
             )
+        if name == MARKS:
+            blurb = "Select all that was painted over in one colour"
+            return self._selector(name, "Select Marks of a Colour…", blurb)
+        if name == MOSAICS:
+            return self._selector(name, "Select Mosaics", "Select what is certain to be a mosaic")
         run, label, blurb = {
             START: (_start, "Start", "Start AI Inpaint's backend"),
             STOP: (_stop, "Stop", "End AI Inpaint's backend"),
@@ -102,17 +116,10 @@ class AiInpaint(Gimp.PlugIn):
     def _filter(
         self, name: str, run: Callable[..., Any], label: str, blurb: str, help: str = _HELP
     ) -> Gimp.ImageProcedure:
-        procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, run, None)
-        # Never gray: what cannot be filled is answered with a sentence that says why.
-        procedure.set_image_types("*")
-        mask = Gimp.ProcedureSensitivityMask
-        procedure.set_sensitivity_mask(mask.DRAWABLE | mask.DRAWABLES | mask.NO_DRAWABLES)
-        procedure.set_menu_label(label)
+        procedure = self._on_image(name, run, label, blurb, help)
         procedure.add_menu_path("<Image>/Filters")
         procedure.add_menu_path("<Image>/Filters/Development/Python-Fu")
         procedure.set_icon_name("gimp-tool-heal")
-        procedure.set_documentation(blurb, help, name)
-        procedure.set_attribution("AI Inpaint", "AI Inpaint", "2026")
         if name == FILL:
             from options import declare
 
@@ -130,6 +137,30 @@ class AiInpaint(Gimp.PlugIn):
         procedure.add_layer_return_value(
             "layer", "Layer", "The new layer, or the group of several", True, GObject.ParamFlags.READWRITE
         )
+        return procedure
+
+    def _selector(self, name: str, label: str, blurb: str) -> Gimp.ImageProcedure:
+        procedure = self._on_image(name, _select, label, blurb, _SELECT_HELP)
+        procedure.add_menu_path("<Image>/Select")
+        procedure.set_icon_name("gimp-tool-by-color-select")
+        if name == MARKS:
+            from selecting import declare
+
+            declare(procedure, GObject.ParamFlags.READWRITE)
+        procedure.add_string_return_value("text", "Text", "What was found", "", GObject.ParamFlags.READWRITE)
+        return procedure
+
+    def _on_image(
+        self, name: str, run: Callable[..., Any], label: str, blurb: str, help: str
+    ) -> Gimp.ImageProcedure:
+        procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, run, None)
+        # Never gray: what cannot be done is answered with a sentence that says why.
+        procedure.set_image_types("*")
+        mask = Gimp.ProcedureSensitivityMask
+        procedure.set_sensitivity_mask(mask.DRAWABLE | mask.DRAWABLES | mask.NO_DRAWABLES)
+        procedure.set_menu_label(label)
+        procedure.set_documentation(blurb, help, name)
+        procedure.set_attribution("AI Inpaint", "AI Inpaint", "2026")
         return procedure
 
 
@@ -227,6 +258,30 @@ def _sketch(
         import filling
 
         return GObject.Value(Gimp.Layer, filling.sketch(image, drawables, config.get_property("detail")))
+
+    return _answer(procedure, work)
+
+
+def _select(
+    procedure: Gimp.Procedure,
+    mode: Gimp.RunMode,
+    image: Gimp.Image,
+    _drawables: List[Gimp.Drawable],
+    config: Gimp.ProcedureConfig,
+    _: Any,
+) -> Gimp.ValueArray:
+    def work() -> Optional[GObject.Value]:
+        import selecting
+
+        params = selecting.MOSAICS
+        if procedure.get_name() == MARKS:
+            if mode == Gimp.RunMode.INTERACTIVE and not selecting.ask(procedure, config):
+                return None
+            params = selecting.marks(image, config)
+        words = selecting.select(image, params)
+        if mode != Gimp.RunMode.NONINTERACTIVE:
+            Gimp.message(words)
+        return GObject.Value(GObject.TYPE_STRING, words)
 
     return _answer(procedure, work)
 

@@ -78,7 +78,7 @@ def fill(
             raise refusals.not_ready(title)
         request, way = _request(image, layer, options, offered, values)
         try:
-            result = session.inpaint(request, _show)
+            result = session.inpaint(request, show)
         except InpaintError as problem:
             if problem.code == NO_SOURCE and not options.sample_from and _some_unselected(request):
                 raise refusals.nothing_around() from problem
@@ -125,7 +125,7 @@ def sketch(image: Gimp.Image, drawables: Sequence[Gimp.Drawable], detail: int) -
         way = source.encoding
     Gimp.progress_init("AI Inpaint")
     with connect() as session:
-        result = session.sketch(request, _show)
+        result = session.sketch(request, show)
     ((_, pixels),) = result.candidates
     patch = host.Patch(form.SKETCH, form.sketch_record(result.model), pixels)
     return host.insert(image, layer, way, result.offset, [patch], form.SKETCH)
@@ -159,7 +159,8 @@ def _request(
         return request, source.encoding
 
 
-def _show(news: Progress) -> None:
+def show(news: Progress) -> None:
+    """Let GIMP's progress bar say how far a job is."""
     Gimp.progress_set_text(news.stage)
     Gimp.progress_update(news.fraction)
 

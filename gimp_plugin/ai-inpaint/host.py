@@ -57,8 +57,7 @@ def target(image: Gimp.Image, drawables: Sequence[Gimp.Drawable]) -> Gimp.Layer:
     Raises:
         InpaintError: there is none, or no fill can be made for it.
     """
-    if image.get_base_type() == Gimp.ImageBaseType.INDEXED:
-        raise refusals.indexed()
+    editable(image)
     if len(drawables) > 1:
         raise refusals.several_layers()
     if not drawables:
@@ -68,13 +67,23 @@ def target(image: Gimp.Image, drawables: Sequence[Gimp.Drawable]) -> Gimp.Layer:
         raise refusals.wrong_node("a layer mask")
     if not isinstance(chosen, Gimp.Layer):
         raise refusals.wrong_node("a channel")
+    return chosen
+
+
+def editable(image: Gimp.Image) -> None:
+    """See that a picture can be worked on.
+
+    Raises:
+        InpaintError: it cannot.
+    """
+    if image.get_base_type() == Gimp.ImageBaseType.INDEXED:
+        raise refusals.indexed()
     if image.get_floating_sel() is not None:
         raise InpaintError(
             BAD_IMAGE,
             "This picture has a floating selection.",
             "Anchor it, or make it a layer, and try again.",
         )
-    return chosen
 
 
 def selection(image: Gimp.Image) -> Rect:
@@ -120,14 +129,20 @@ class Source:
         layout: of it, the protocol's name.
     """
 
-    def __init__(self, image: Gimp.Image, layer: Gimp.Layer, visible: bool) -> None:
-        """Use as a context manager: what is seen is rendered into a layer outside of the picture."""
+    def __init__(self, image: Gimp.Image, layer: Optional[Gimp.Layer], visible: bool) -> None:
+        """Use as a context manager: what is seen is rendered into a layer outside of the picture.
+
+        Args:
+            image: the picture.
+            layer: which of its layers; None if it is what is seen.
+            visible: whether to look at what is seen.
+        """
         self._copy = Gimp.Layer.new_from_visible(image, image, "AI Inpaint") if visible else None
         self._drawable = self._copy or layer
         self.encoding = encoding(image)
         self.bounds = _bounds(self._drawable)
         if self.bounds.empty or (not visible and layer.is_group() and not layer.get_children()):
-            raise refusals.no_pixels(layer.get_name())
+            raise refusals.no_pixels(self._drawable.get_name())
         alpha = self._drawable.has_alpha()
         self.layout = ("LA" if alpha else "L") if self.encoding.gray else ("RGBA" if alpha else "RGB")
 
@@ -256,6 +271,57 @@ def insert(
         image.undo_group_end()
     Gimp.displays_flush()
     return new
+
+
+def select(image: Gimp.Image, offset: Tuple[int, int], mask: Buffer) -> None:
+    """Make a mask what is selected, in place of what was: one step of undo.
+
+    Args:
+        image: whose selection it becomes.
+        offset: of the mask in the picture.
+        mask: h x w, u1.
+
+    Raises:
+        InpaintError: the picture was closed.
+    """
+    if not image.is_valid():
+        raise refusals.document_closed()
+    height, width = mask.shape[:2]
+    size = image.get_width(), image.get_height()
+    channel = Gimp.Channel.new(image, "AI Inpaint", *size, 100.0, Gegl.Color.new("black"))
+    buffer = channel.get_buffer()
+    buffer.set(Gegl.Rectangle.new(0, 0, *size), "Y u8", bytes(size[0] * size[1]))
+    buffer.set(Gegl.Rectangle.new(*offset, width, height), "Y u8", bytes(mask.data))
+    buffer.flush()
+    layers, channels = image.get_selected_layers(), image.get_selected_channels()
+    image.undo_group_start()
+    try:
+        image.insert_channel(channel, None, 0)  # a selection can only be made of what is in the picture
+        image.select_item(Gimp.ChannelOps.REPLACE, channel)
+        image.remove_channel(channel)
+        if channels:
+            image.set_selected_channels(channels)
+        elif layers:
+            image.set_selected_layers(layers)
+    finally:
+        image.undo_group_end()
+    Gimp.displays_flush()
+
+
+def colour(digits: str) -> Gegl.Color:
+    """The colour of sRGB that is written as rrggbb."""
+    Gegl.init(None)  # while GIMP asks a plug-in for its procedures, nobody has done this yet
+    return Gegl.Color.new("#" + digits)
+
+
+def digits(image: Gimp.Image, colour: Gegl.Color) -> str:
+    """A colour in the picture's own space, as the backend sees it: rrggbb."""
+    way = encoding(image)
+    drawable = image.get_layers()[0] if image.get_layers() else None
+    name = f"{way.colours} u8"
+    format = Babl.format_with_space(name, drawable.get_format()) if drawable else Babl.format(name)
+    levels = bytes(colour.get_bytes(format).get_data())
+    return (levels * 3 if way.gray else levels).hex()
 
 
 def names(image: Gimp.Image) -> Tuple[List[str], List[str]]:

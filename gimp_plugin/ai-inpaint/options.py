@@ -16,7 +16,7 @@ from backend.wire.errors import BAD_PARAM, InpaintError
 LAYER, VISIBLE = "layer", "visible"
 LARGEST = 2**31 - 1
 
-Default = Union[int, str]
+Default = Union[bool, int, str]
 
 SHARED: Tuple[Tuple[str, Default, str, str], ...] = (
     ("grow", 4, "Grow selection", "Fill so many pixels around the selection, too: 0 to 512."),
@@ -26,6 +26,7 @@ SHARED: Tuple[Tuple[str, Default, str, str], ...] = (
     ("count", 1, "Candidates", "How many different fills to make, 1 to 16; several come as a group."),
     ("pinholes", 0, "Fill pin-holes", "Fill unselected spots in the selection up to so many pixels."),
     ("seam", "auto", "Match colours", "Meet the picture's tone at the border: auto, on or off."),
+    ("tile", False, "Seamless tile", "The picture goes on at the opposite edge: the fill fits there, too."),
 )
 """The settings that all models share: name, default, title, help."""
 
@@ -84,7 +85,9 @@ class Options:
 def declare(procedure: Any, flags: Any) -> None:
     """Give a procedure its arguments."""
     for name, default, title, words in TEXTS[:1] + SHARED + TEXTS[1:]:
-        if isinstance(default, str):
+        if isinstance(default, bool):
+            procedure.add_boolean_argument(name, title, words, default, flags)
+        elif isinstance(default, str):
             procedure.add_string_argument(name, title, words, default, flags)
         else:
             procedure.add_int_argument(name, title, words, -LARGEST, LARGEST, default, flags)

@@ -26,7 +26,7 @@ def recall(memory: Memory, picture: Picture, model: str, values: Mapping[str, An
     chosen = _read(memory).get(model)
     if not isinstance(chosen, dict):
         return Wish(model, dict(values))
-    ids = {layer.name: layer.id for layer in reversed(picture.layers())}
+    ids = {layer.name: layer.id for layer in reversed(picture.places())}
     source = str(chosen.get("source", THIS_LAYER))
     if source not in (THIS_LAYER, VISIBLE):
         source = ids.get(source.partition(":")[2], THIS_LAYER)
@@ -43,7 +43,7 @@ def recall(memory: Memory, picture: Picture, model: str, values: Mapping[str, An
 
 def save(memory: Memory, picture: Picture, wish: Wish) -> None:
     """Begin with this next time."""
-    names = {layer.id: layer.name for layer in picture.layers()}
+    names = {layer.id: layer.name for layer in picture.places()}
     source = wish.source
     if source not in (THIS_LAYER, VISIBLE):
         source = "name:" + names.get(source, "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Callable, Dict, List, Optional
 
-from . import choices, fill, jobs, sketches, words
+from . import choices, fill, jobs, selecting, sketches, words
 from .backend.client import discovery, paths, refusals
 from .backend.client import words as shared
 from .backend.client.form import Choice, Form
@@ -13,6 +13,7 @@ from .backend.client.settings import Settings
 from .backend.wire.errors import CANCELLED, INTERNAL, InpaintError
 from .dialog import InpaintDialog
 from .host import KritaHost, KritaPicture
+from .marks_dialog import MarksDialog
 from .picture import Picture
 from .qt import QtCore
 from .tasks import Done, Failed, Question, Stage, Task
@@ -51,6 +52,7 @@ class Controller:
         self._errands: List[Errand] = []
         self._last: Optional[fill.Wish] = None
         self._dialog: Optional[InpaintDialog] = None
+        self._marks: Optional[MarksDialog] = None
         self._clock = QtCore.QTimer()
         self._clock.setInterval(_LOOK_EVERY)
         self._clock.timeout.connect(self._look)
@@ -110,6 +112,29 @@ class Controller:
             sketches.deliver(picture, orders[0], result)
 
         self._begin(jobs.sketch, "Looking for the backend", put_in, ask, picture)
+
+    def select_marks(self) -> None:
+        """Ask for a colour, then select the marks that were painted in it."""
+        if self._marks is not None and self._marks.shown:
+            self._marks.raise_()
+            return
+        picture = self._picture(lambda _: None)
+        if picture is None:
+            return
+
+        def chosen(values: Dict[str, Any]) -> None:
+            selecting.save(self._host, values)
+            self._select(picture, {"what": "colour", **values})
+
+        self._marks = MarksDialog(
+            self._host.window(), selecting.recall(self._host), picture.foreground, chosen
+        )
+
+    def select_mosaics(self) -> None:
+        """Select what is certain to be a mosaic."""
+        picture = self._picture(lambda _: None)
+        if picture is not None:
+            self._select(picture, selecting.MOSAICS)
 
     def start_or_stop(self) -> None:
         """Start the backend, or end the one that runs."""
@@ -185,6 +210,20 @@ class Controller:
             fill.deliver(picture, known["offer"], known["order"], result)
 
         self._begin(jobs.fill, "Looking for the backend", put_in, ask, picture)
+
+    def _select(self, picture: KritaPicture, params: Dict[str, Any]) -> None:
+        def done(found: Any) -> None:
+            selecting.deliver(picture, found)
+            said = shared.selected(found, params["what"])
+            if found.doubts:
+                self._tell(said)
+            else:
+                self._host.float_message(said)
+
+        def ask(_: Any) -> Any:
+            return selecting.prepare(picture, params)
+
+        self._begin(jobs.select, "Looking for the backend", done, ask, picture)
 
     def _chosen(self, picture: KritaPicture, offer: Form, wish: fill.Wish) -> None:
         try:

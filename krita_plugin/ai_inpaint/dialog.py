@@ -9,12 +9,13 @@ from .backend.client import form
 from .backend.client.form import Choice, Form
 from .fields import Field, field
 from .fill import Wish
-from .picture import THIS_LAYER, VISIBLE, Picture
+from .picture import THIS_LAYER, VISIBLE, Layer, Picture
 from .preview import Preview
 from .qt import QtCore, QtWidgets, alive
 
 _ANYWHERE = "Anywhere"
 _NONE = "None"
+_SAMPLE_HELP = "The fill is taken only from where this layer is opaque, or from what this selection selects."
 
 
 class InpaintDialog:
@@ -44,7 +45,8 @@ class InpaintDialog:
         self._accept = accept
         self._fetch = fetch
         self._preview = Preview(picture)
-        self._layers = [("  " * layer.depth + layer.name, layer.id) for layer in picture.layers()]
+        self._layers = _entries(picture.layers())
+        self._places = _entries(picture.places())
         self._wishes: Dict[str, Wish] = {}  # of the models that were looked at while the dialog is open
         self._fields: List[Field] = []
         self._model = ""
@@ -88,6 +90,7 @@ class InpaintDialog:
         self._sentence.setWordWrap(True)
         self._get = QtWidgets.QPushButton("Fetch…")
         self._get.setObjectName("fetch")
+        self._get.setAutoDefault(False)
         self._get.clicked.connect(self._fetch_model)
         self._rows = QtWidgets.QWidget()
         scroll = QtWidgets.QScrollArea()
@@ -99,8 +102,8 @@ class InpaintDialog:
         role = QtWidgets.QDialogButtonBox.ButtonRole
         self._go = buttons.addButton("Inpaint", role.AcceptRole)
         self._go.setObjectName("inpaint")
-        self._go.setDefault(True)
         defaults = buttons.addButton("Defaults", role.ResetRole)
+        defaults.setAutoDefault(False)
         buttons.addButton(QtWidgets.QDialogButtonBox.StandardButton.Cancel)
         buttons.accepted.connect(self._ok)
         buttons.rejected.connect(self._window.reject)
@@ -114,6 +117,7 @@ class InpaintDialog:
         layout.addWidget(self._preview.widget)
         layout.addWidget(scroll, 1)
         layout.addWidget(buttons)
+        self._go.setDefault(True)  # what Return presses
         self._fill_models(self._offer.model)
         self._models.currentIndexChanged.connect(self._other_model)
         self._show_model()
@@ -155,9 +159,9 @@ class InpaintDialog:
         _explain(rows, self._source, "What is looked at; a fill that is active counts as all visible.")
         self._sample: Optional[Any] = None
         if self._offer.takes_source(choice.name):
-            self._sample = _combo("sample_from", [(_ANYWHERE, ""), *self._layers], wish.sample_from)
+            self._sample = _combo("sample_from", [(_ANYWHERE, ""), *self._places], wish.sample_from)
             rows.addRow("Sample only from", self._sample)
-            _explain(rows, self._sample, "The fill is taken only from where this layer is opaque.")
+            _explain(rows, self._sample, _SAMPLE_HELP)
         self._guidance: Dict[str, Any] = {}
         for name in self._offer.guidance(choice.name):
             combo = _combo("guidance_" + name, [(_NONE, ""), *self._layers], wish.guidance.get(name, ""))
@@ -222,6 +226,11 @@ class InpaintDialog:
         wish = self._wish()
         self._window.accept()
         self._accept(wish)
+
+
+def _entries(layers: List[Layer]) -> List[Tuple[str, str]]:
+    """What a list shows of layers, and their ids."""
+    return [("  " * layer.depth + layer.name, layer.id) for layer in layers]
 
 
 def _combo(name: str, entries: List[Tuple[str, str]], chosen: str) -> Any:

@@ -14,6 +14,8 @@ _ENTRIES = {
     "ai_inpaint_dialog": ("Inpaint Selection…", "choose"),
     "ai_inpaint_repeat": ("Repeat with New Seed", "repeat"),
     "ai_inpaint_sketch": ("New Sketch Layer from Picture", "sketch"),
+    "ai_inpaint_marks": ("Select Marks of a Colour…", "select_marks"),
+    "ai_inpaint_mosaics": ("Select Mosaics", "select_mosaics"),
     "ai_inpaint_backend": ("Start or Stop Backend", "start_or_stop"),
     "ai_inpaint_status": ("Status", "status"),
 }

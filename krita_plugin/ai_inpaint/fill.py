@@ -27,7 +27,8 @@ class Wish:
         model: its name.
         values: of the settings in the form.
         source: what is read: `picture.THIS_LAYER`, `picture.VISIBLE`, or a layer's id.
-        sample_from: id of the layer on whose opaque pixels the fill has to be taken from; "" for anywhere.
+        sample_from: id of the layer from whose opaque pixels, or of the saved selection from whose selected
+            ones, the fill has to be taken; "" for anywhere.
         guidance: name of a guidance layer to the id of the layer that it is.
     """
 
@@ -117,8 +118,7 @@ def prepare(picture: Picture, offer: Form, wish: Wish) -> Order:
     size = (rect.height, rect.width)
     source = None
     if sampled:
-        alpha = picture.strokes(wish.sample_from, rect)[3::4]
-        source = Buffer(size, "u1", alpha.translate(_OPAQUE))
+        source = Buffer(size, "u1", picture.opacity(wish.sample_from, rect).translate(_OPAQUE))
     guidance = {
         name: Buffer((*size, 4), "u1", picture.strokes(layer, rect)) for name, layer in followed.items()
     }

@@ -11,7 +11,7 @@ import json
 import os
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from krita import Krita
+from krita import Krita, Selection
 
 from . import words
 from .backend.client import refusals
@@ -24,7 +24,8 @@ _GROUP = "group"
 _SETTINGS = "ai_inpaint"
 _ANNOTATION = "ai-inpaint"
 _BEHIND = ("filterlayer",)  # they show what is below them, changed, and have no pixels of their own
-_UNREADABLE = ("selectionmask", "transparencymask", "filtermask", "transformmask", "colorizemask")
+_SAVED = "selectionmask"
+_UNREADABLE = (_SAVED, "transparencymask", "filtermask", "transformmask", "colorizemask")
 
 
 class KritaHost:
@@ -124,6 +125,15 @@ class KritaPicture(Picture):
             if node.type() not in (*_UNREADABLE, *_BEHIND)
         ]
 
+    def places(self) -> List[Layer]:
+        nodes = _walk(self._document.rootNode())
+        return [
+            Layer(_id(node), node.name(), depth)
+            for node, depth in nodes
+            # The one outside of all layers is what is selected now.
+            if node.type() not in (*_UNREADABLE, *_BEHIND) or (node.type() == _SAVED and depth)
+        ]
+
     def bounds(self, source: str) -> Rect:
         node = self._source(source)
         return self.canvas if node is None else _rect(node.bounds())
@@ -140,6 +150,31 @@ class KritaPicture(Picture):
         swapped = bytearray(converted)  # Krita has blue first
         swapped[0::4], swapped[2::4] = converted[2::4], converted[0::4]
         return bytes(swapped)
+
+    def opacity(self, place: str, rect: Rect) -> bytes:
+        node = self._source(place)
+        if node is not None and node.type() == _SAVED:
+            return bytes(node.selection().pixelData(*rect))
+        return self.strokes(place, rect)[3::4]
+
+    def select(self, rect: Rect, mask: bytes) -> None:
+        if not self.open:
+            raise refusals.document_closed()
+        self._begin_undo()
+        chosen = Selection()
+        chosen.setPixelData(QtCore.QByteArray(mask), *rect)
+        self._document.setSelection(chosen)
+
+    def foreground(self) -> str:
+        """The colour that is painted with, as rrggbb in this document's own colours; "" if there is none."""
+        window = Krita.instance().activeWindow()
+        view = window.activeView() if window is not None else None
+        colour = view.foregroundColor() if view is not None else None
+        if colour is None or not colour.setColorSpace(*_space(self._document).travelling):
+            return ""
+        *shares, _ = colour.componentsOrdered()
+        levels = [min(max(round(255 * share), 0), 255) for share in shares]
+        return bytes(levels if len(levels) == 3 else levels[:1] * 3).hex()
 
     def insert(
         self, fills: Sequence[Fill], group: str, rect: Rect, pixels: Pixels, source: str, origin: str
@@ -175,6 +210,20 @@ class KritaPicture(Picture):
         document.setModified(True)
 
     # How it works
+
+    def _begin_undo(self) -> None:
+        """See that one step back brings the selection as it is now.
+
+        Krita notes no step where a plugin sets a selection. It does where a menu entry takes the old one
+        away, or begins one: that step is made first, and what is then selected takes its place.
+        """
+        window = Krita.instance().activeWindow()
+        view = window.activeView() if window is not None else None
+        if view is None or view.document() != self._document:
+            return  # those entries are of the document in front
+        entry = "select_all" if self._document.selection() is None else "deselect"
+        Krita.instance().action(entry).trigger()
+        self._document.waitForDone()
 
     def _source(self, source: str) -> Any:
         """The node to read, or None for all that is visible."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping
 
 from .backend.client import discovery, paths
-from .backend.client.session import Failure, Progress, Result, Session
+from .backend.client.session import Failure, Progress, Result, Selected, Session
 from .backend.wire.errors import NOT_RUNNING, InpaintError
 from .tasks import Task
 
@@ -46,6 +46,17 @@ def sketch(task: Task[Result]) -> Result:
             task.tell(words(progress), progress.fraction)
 
         return session.sketch(request, show, lambda: task.cancelled)
+
+
+def select(task: Task[Selected]) -> Selected:
+    """Find what is to be filled. The thread asks for the request."""
+    with _connect(task) as session:
+        request = task.ask(None)
+
+        def show(progress: Progress) -> None:
+            task.tell(words(progress), progress.fraction)
+
+        return session.select(request, show, lambda: task.cancelled)
 
 
 def cards(task: Task[Cards]) -> Cards:

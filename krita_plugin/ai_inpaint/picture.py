@@ -103,6 +103,10 @@ class Picture(ABC):
         """All layers that have pixels to read, from the top."""
 
     @abstractmethod
+    def places(self) -> List[Layer]:
+        """What a fill may be taken from alone: all layers, and the selections that were saved with them."""
+
+    @abstractmethod
     def bounds(self, source: str) -> Rect:
         """Where a source has pixels; the canvas for those that are everywhere."""
 
@@ -120,6 +124,26 @@ class Picture(ABC):
 
         Raises:
             InpaintError: as `read`.
+        """
+
+    @abstractmethod
+    def opacity(self, place: str, rect: Rect) -> bytes:
+        """How opaque a layer is, or how much a saved selection selects: one byte a pixel.
+
+        Raises:
+            InpaintError: as `read`.
+        """
+
+    @abstractmethod
+    def select(self, rect: Rect, mask: bytes) -> None:
+        """Make something the document's selection, in place of the one that is there.
+
+        Args:
+            rect: where the mask lies in the document; beyond it nothing is selected.
+            mask: one byte a pixel.
+
+        Raises:
+            InpaintError: the document was closed.
         """
 
     @abstractmethod

@@ -20,6 +20,7 @@ from backend.imaging.convert import full
 from backend.pipeline import Layer, Request, fill
 from models.base import Cancel, Cancelled, Card, FillError, Model, Progress
 from models.guidance import lines
+from models.training import comics
 
 DEPTHS = ["uint8", "uint16", "float16", "float32"]
 
@@ -132,7 +133,8 @@ def test_settings_have_valid_defaults() -> None:
 
     specs = [asdict(param) for param in pipeline.PARAMS]
     assert check_all(specs, {}) == check_all(specs, {spec["name"]: spec["default"] for spec in specs})
-    assert {"grow", "feather", "context", "seed", "count", "pinholes", "seam"} == {s["name"] for s in specs}
+    names = {"grow", "feather", "context", "seed", "count", "pinholes", "seam", "tile"}
+    assert names == {s["name"] for s in specs}
 
 
 @settings(max_examples=120, deadline=None)
@@ -625,3 +627,18 @@ def test_progress_does_not_fall_when_a_smaller_scale_is_tried() -> None:
     model = Late(30_000)
     fill(Request(image, mask, "mean"), lambda name: model, lambda fraction, stage: told.append(fraction))
     assert told == sorted(told) and len(model.tried) > 1
+
+
+def test_scratches_are_closed_smoothly_but_not_in_drawings() -> None:
+    rng = np.random.default_rng(5)
+    page = comics.page(400, 400, rng, colour=False)
+    slope = np.linspace(60, 200, 400, dtype=np.uint8)
+    photograph = np.repeat((slope[:, None] + rng.integers(0, 9, (400, 400), dtype=np.uint8))[..., None], 3, 2)
+    both = np.concatenate([page, np.tile(photograph, (1, 3, 1))], axis=1)
+    mask = np.zeros(both.shape[:2], np.uint8)
+    tight = {"grow": 0, "feather": 0}
+    mask[200, 100:300] = 255
+    assert fill(Request(both, mask, params=tight), models.load)[0].model == "patchmatch"
+    mask[200, 1000:1300] = 255
+    (layer,) = fill(Request(both, mask, params=tight), models.load)
+    assert layer.model == "smooth+patchmatch", "each by what is around it"

@@ -192,6 +192,49 @@ def _sketch(folder: Path) -> Shown:
     ]
 
 
+def _texture(folder: Path) -> None:
+    texture = Image.open(PHOTOGRAPH).convert("RGB").crop((10, 270, 310, 430))
+    texture.save(folder / "larches.png")
+    mask = Image.new("L", texture.size, 255)
+    ImageDraw.Draw(mask).rectangle((24, 24, texture.width - 25, texture.height - 25), 0)
+    mask.save(folder / "edges.png")
+
+
+def _tiled(folder: Path) -> Shown:
+    shown = []
+    for name in ("larches.png", "tile.png"):
+        tile = opened(folder / name)
+        four = Image.new("RGB", (2 * tile.width, 2 * tile.height))
+        for left, top in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            four.paste(tile, (left * tile.width, top * tile.height))
+        shown.append((f"{name}, four times", four))
+    return shown
+
+
+def _ornament(folder: Path) -> None:
+    side, random = 144, np.random.default_rng(3)
+    corner = Image.new("RGB", (side, side), (246, 240, 226))
+    pen = ImageDraw.Draw(corner)
+    for _ in range(26):
+        at, size = random.uniform(0, side, 2), random.uniform(6, 40)
+        colour = tuple(int(value) for value in random.integers(20, 230, 3))
+        pen.ellipse((*(at - size), *(at + size)), outline=colour, width=int(random.integers(2, 6)))
+    half = np.hstack([np.asarray(corner), np.asarray(corner)[:, ::-1]])
+    ornament = Image.fromarray(np.vstack([half, half[::-1]]))
+    ornament.save(folder / "ornament.png")
+    mask = Image.new("L", ornament.size)
+    ImageDraw.Draw(mask).rectangle((165, 25, 255, 115), 255)
+    mask.save(folder / "hole.png")
+
+
+def _turned(folder: Path) -> Shown:
+    ornament = opened(folder / "ornament.png")
+    return [
+        ("ornament.png and hole.png", marked(ornament, Image.open(folder / "hole.png"))),
+        ("whole.png", opened(folder / "whole.png")),
+    ]
+
+
 RECIPES = (
     Recipe(
         "object",
@@ -248,5 +291,19 @@ RECIPES = (
         "ai-inpaint sketch photo.jpg -o lines.png",
         _photograph,
         _sketch,
+    ),
+    Recipe(
+        "tile",
+        "A seamless tile",
+        "ai-inpaint run larches.png edges.png -o tile.png --tile",
+        _texture,
+        _tiled,
+    ),
+    Recipe(
+        "turns",
+        "Symmetry",
+        "ai-inpaint run ornament.png hole.png -o whole.png --model patchmatch --set mirror=true",
+        _ornament,
+        _turned,
     ),
 )

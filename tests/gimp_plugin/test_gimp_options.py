@@ -46,6 +46,10 @@ class Procedure:
         assert low <= default <= high
         self.arguments[name] = default
 
+    def add_boolean_argument(self, name: str, title: str, words: str, default: bool, _: object) -> None:
+        assert type(default) is bool
+        self.arguments[name] = default
+
 
 def defaults(**changes: Any) -> dict[str, Any]:
     procedure = Procedure()

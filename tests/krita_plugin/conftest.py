@@ -37,6 +37,7 @@ def plugin(bundle: Path) -> Any:
     sys.path.insert(0, str(bundle.parent))
     for name in (
         "client.form",
+        "client.jobs",
         "client.session",
         "client.settings",
         "client.words",

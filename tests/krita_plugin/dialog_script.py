@@ -13,7 +13,7 @@ else:
 
 application = QApplication([])
 
-from ai_inpaint import dialog, fill, qt, windows  # noqa: E402
+from ai_inpaint import dialog, fill, marks_dialog, qt, windows  # noqa: E402
 from ai_inpaint.backend.client import form, session, settings  # noqa: E402,F401
 from ai_inpaint.backend.wire import geometry, messages  # noqa: E402,F401
 from krita_fakes import CARDS, SPECS, make_picture  # noqa: E402
@@ -53,6 +53,7 @@ def press(window, text):
 
 box, window = shown()
 combo = find(window, "model")
+told["return"] = [one.text() for one in window.findChildren(QPushButton) if one.isDefault()]
 told["models"] = [combo.itemText(index) for index in range(combo.count())]
 told["rows"] = [label.text() for label in window.findChildren(qt.QtWidgets.QLabel)][1:]
 told["tip"] = find(window, "grow").toolTip() == "" and find(window, "source").toolTip()
@@ -102,6 +103,32 @@ told["default"] = find(window, "grow").value()
 box.update(form.Form([{**CARDS[2], "installed": True}], SPECS, offer._settings))
 told["updated"] = [find(window, "model").count(), find(window, "inpaint").isEnabled()]
 box.close()
+
+paint, marks = ["c0ffee"], []
+box, window = shown()
+combo = find(window, "sample_from")
+told["places"] = [combo.itemText(index) for index in range(combo.count())]
+box.close()
+first = {"colour": "ff0000", "tolerance": 20, "smallest": 5}
+asked = marks_dialog.MarksDialog(None, first, lambda: paint[0], marks.append)
+application.processEvents()
+window = asked._window
+told["return"] += [one.text() for one in window.findChildren(QPushButton) if one.isDefault()]
+told["marks"] = {name: find(window, name).metaObject().className() for name in first}
+told["swatches"] = [find(window, "swatch").styleSheet()]
+press(window, "Foreground")
+told["swatches"].append(find(window, "swatch").styleSheet())
+paint[0] = ""
+press(window, "Foreground")
+find(window, "tolerance").setValue(300)
+press(window, "Select")
+application.processEvents()
+told["marks_gone"] = not asked.shown
+asked = marks_dialog.MarksDialog(None, first, lambda: paint[0], marks.append)
+press(asked._window, "Defaults")
+press(asked._window, "Select")
+marks_dialog.MarksDialog(None, first, lambda: paint[0], marks.append)._window.reject()
+told["chosen_marks"] = marks
 
 cancelled = []
 bar = windows.ProgressWindow(None, "Working", lambda: cancelled.append(True))

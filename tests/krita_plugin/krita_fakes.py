@@ -20,6 +20,8 @@ def make_picture(plugin: Any, **changes: Any) -> Any:
             self.active_id = "base"
             self.records: dict[str, dict[str, Any]] = {}
             self.inserted: list[tuple[Any, ...]] = []
+            self.saved = {"kept": Rect(40, 0, 10, 40)}
+            self.selected: list[tuple[Any, bytes]] = []
             self.reads: list[tuple[str, Any]] = []
             self.layout, self.dtype = "BGRA", "u1"
             self.alpha = b"\xff"
@@ -56,7 +58,18 @@ def make_picture(plugin: Any, **changes: Any) -> Any:
         def layers(self) -> list[Any]:
             return [picture.Layer(id, name) for id, name in self.names.items()]
 
+        def places(self) -> list[Any]:
+            return [*self.layers(), *(picture.Layer(id, f"Selection {id}", 1) for id in self.saved)]
+
+        def opacity(self, place: str, rect: Any) -> bytes:
+            return self._inside(self.saved.get(place) or self.bounds(place), rect)
+
+        def select(self, rect: Any, mask: bytes) -> None:
+            self.selected.append((rect, mask))
+
         def bounds(self, source: str) -> Any:
+            if source in self.saved:
+                return self.saved[source]
             return self.bounds_of.get({"layer": self.active_id}.get(source, source), self.canvas)
 
         def read(self, source: str, rect: Any) -> Any:

@@ -90,3 +90,21 @@ def test_windows_say_ask_and_close_without_cancelling(told: dict[str, Any]) -> N
     assert told["cancelled_by_closing"] == 0
     assert told["said"] == ["A sentence.", "Fetch it?"]
     assert told["agreed"] == 1
+
+
+def test_return_presses_the_button_that_begins(told: dict[str, Any]) -> None:
+    assert told["return"] == ["Inpaint", "Select"]
+
+
+def test_saved_selections_are_among_the_sources(told: dict[str, Any]) -> None:
+    assert told["places"] == ["Anywhere", "Base", "Ink", "  Selection kept"]
+
+
+def test_the_colour_of_the_marks_is_typed_or_that_of_the_brush(told: dict[str, Any]) -> None:
+    assert told["marks"] == {"colour": "QLineEdit", "tolerance": "QSpinBox", "smallest": "QSpinBox"}
+    assert "#ff0000" in told["swatches"][0] and "#c0ffee" in told["swatches"][1]
+    assert told["chosen_marks"] == [
+        {"colour": "c0ffee", "tolerance": 255, "smallest": 5},
+        {"colour": "00ff00", "tolerance": 16, "smallest": 0},
+    ]
+    assert told["marks_gone"]

@@ -14,6 +14,11 @@ from models.catalogue import CARDS
 from models.zoo import Weights
 
 
+def no() -> bool:
+    """What is around is no line art."""
+    return False
+
+
 def bar(width: int, length: int = 200) -> np.ndarray:
     hole = np.zeros((length + 20, length + 20), dtype=bool)
     hole[10 : 10 + length, 30 : 30 + width] = True
@@ -52,25 +57,25 @@ def test_nothing_and_a_single_pixel() -> None:
     assert thickness(np.zeros((5, 5), dtype=bool)) == 0
     one = np.zeros((5, 5), dtype=bool)
     one[2, 2] = True
-    assert 1 <= thickness(one) < 2 and choose(one) == "smooth"
-    assert choose(np.ones((1, 1), dtype=bool)) == "smooth"
+    assert 1 <= thickness(one) < 2 and choose(one, no) == "smooth"
+    assert choose(np.ones((1, 1), dtype=bool), no) == "smooth"
 
 
 @pytest.mark.parametrize("width", [1, 2, 4, 6])
 def test_scratches_are_smoothed(width: int) -> None:
-    assert choose(bar(width)) == "smooth"
-    assert choose(line(width, 0.7)) == "smooth"
+    assert choose(bar(width), no) == "smooth"
+    assert choose(line(width, 0.7), no) == "smooth"
 
 
 def test_a_net_of_scratches_is_no_thicker_than_they_are() -> None:
     net = np.logical_or.reduce([line(5, angle) for angle in (0.0, 0.8, 1.5)])
     net |= ndimage.shift(net.astype(np.uint8), (20, 30)) > 0
-    assert choose(net) == "smooth"
+    assert choose(net, no) == "smooth"
 
 
 @pytest.mark.parametrize("hole", [bar(16), disk(8), np.ones((40, 40), dtype=bool)])
 def test_thick_holes_are_matched(hole: np.ndarray) -> None:
-    assert choose(hole) == "patchmatch"
+    assert choose(hole, no) == "patchmatch"
 
 
 def test_a_blob_on_a_long_scratch_is_matched() -> None:
@@ -78,7 +83,7 @@ def test_a_blob_on_a_long_scratch_is_matched() -> None:
     hole[:, 50:54] = True
     blob = disk(20)
     hole[500 : 500 + len(blob), 30 : 30 + len(blob)] |= blob
-    assert choose(hole) == "patchmatch"
+    assert choose(hole, no) == "patchmatch"
 
 
 def test_a_large_hole_is_measured_in_strips() -> None:
@@ -86,7 +91,7 @@ def test_a_large_hole_is_measured_in_strips() -> None:
     hole[:, 20:26] = True
     assert thickness(hole) == thickness(hole[:50]) == pytest.approx(6, abs=1)
     hole[1010:1050] = True
-    assert choose(hole) == "patchmatch"
+    assert choose(hole, no) == "patchmatch"
     assert thickness(np.ones((2500, 400), dtype=bool)) == pytest.approx(128, abs=1)
 
 
@@ -166,7 +171,7 @@ HOLE, LARGE = np.ones((40, 40), bool), np.ones((400, 300), bool)
 
 
 def picked(hole: np.ndarray, picture: np.ndarray, *networks: Weights) -> str:
-    return choose(hole, lambda: (picture, EVERYWHERE), networks)
+    return choose(hole, lambda: line_art(picture, EVERYWHERE), networks)
 
 
 def test_a_network_that_suits_the_picture_is_chosen() -> None:
@@ -185,14 +190,18 @@ def test_the_size_of_the_hole_counts() -> None:
     assert picked(bar(4), photograph(), PHOTO) == "smooth", "what is thin is closed without a network"
 
 
+def test_scratches_in_line_art_are_not_closed_smoothly() -> None:
+    assert picked(bar(4), cartoon()) == "patchmatch"
+    assert picked(bar(4), cartoon(), COMIC) == "patchmatch", "nor by a network"
+    assert picked(bar(4), photograph()) == "smooth"
+
+
 def test_nobody_looks_at_the_picture_in_vain() -> None:
-    def look() -> tuple[np.ndarray, np.ndarray]:
+    def look() -> bool:
         raise AssertionError("looked")
 
     assert choose(HOLE, look, []) == "patchmatch"
-    assert choose(bar(4), look, [PHOTO]) == "smooth"
     assert choose(LARGE, look, [SMALL]) == "patchmatch"
-    assert choose(HOLE) == "patchmatch"
 
 
 def test_without_weights_there_is_nothing_to_choose_from() -> None:

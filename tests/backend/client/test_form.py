@@ -65,7 +65,7 @@ def test_the_region_reaches_as_far_as_the_backend_looks(filled: form.Form) -> No
     selection, canvas = Rect(1000, 1000, 100, 50), Rect(0, 0, 4000, 4000)
     values = filled.values("auto")
     found = form.region(selection, canvas, filled.card("auto"), values)
-    assert found == Rect(1000 - 6 - 128, 1000 - 6 - 128, 100 + 12 + 256, 50 + 12 + 256)
+    assert found == Rect(1000 - 6 - 256, 1000 - 6 - 256, 100 + 12 + 512, 50 + 12 + 512)
     assert form.region(Rect(-50, 0, 40, 40), canvas, filled.card("auto"), values).empty
 
 

@@ -22,7 +22,15 @@ from zmq.auth.thread import ThreadAuthenticator
 
 from backend.client import session as sessions
 from backend.client.discovery import Connection
-from backend.client.session import Failure, InpaintRequest, Progress, Result, Session, SketchRequest
+from backend.client.session import (
+    Failure,
+    InpaintRequest,
+    Progress,
+    Result,
+    SelectRequest,
+    Session,
+    SketchRequest,
+)
 from backend.wire import codec
 from backend.wire.errors import (
     BAD_MESSAGE,
@@ -445,3 +453,63 @@ def test_a_backend_that_draws_no_sketches_is_told_to_be_older(talk: Callable[...
         "image": REQUEST.image.data,
         "mask": REQUEST.mask.data,
     }
+
+
+SELECT = SelectRequest("RGB", REQUEST.image, {"what": "mosaics"}, (-5, 7))
+
+
+def test_a_backend_that_selects_nothing_is_told_to_be_older(talk: Callable[..., Session]) -> None:
+    def answer(message: Message, say: Callable[..., None]) -> None:
+        say("error", code=UNKNOWN_TYPE, message="The backend knows no message 'select'.", hint="")
+
+    session = talk(answer)
+    with pytest.raises(InpaintError, match="older than this plugin") as caught:
+        session.select(SELECT)
+    assert caught.value.code == VERSION and "install.py" in caught.value.hint
+    (asked,) = [message for message in session.script.heard if message.type == "select"]  # type: ignore[attr-defined]
+    assert asked.fields == {"params": {"what": "mosaics"}, "image": {"layout": "RGB"}, "offset": [-5, 7]}
+    assert {name: bytes(buffer.data) for name, buffer in asked.buffers.items()} == {
+        "image": REQUEST.image.data
+    }
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"count": "many"},
+        {"offset": [1]},
+        {"doubts": None},
+        {"buffers": {}},
+        {"buffers": {"mask": Buffer((1, 1, 1), "u1", b"x")}},
+        {"buffers": {"mask": Buffer((1, 1), "f4", b"xxxx")}},
+    ],
+    ids=str,
+)
+def test_a_selection_that_makes_no_sense_is_a_failure(
+    talk: Callable[..., Session], changes: dict[str, Any]
+) -> None:
+    good = {"count": 1, "offset": [3, 4], "doubts": ["Hm."], "buffers": {"mask": Buffer((1, 1), "u1", b"x")}}
+
+    def answer(message: Message, say: Callable[..., None]) -> None:
+        say("selected", **{**good, **({} if message.fields["offset"] == [0, 0] else changes)})
+
+    session = talk(answer)
+    found = session.select(replace(SELECT, offset=(0, 0)))
+    assert (found.count, found.offset, found.doubts) == (1, (3, 4), ["Hm."])
+    with pytest.raises(InpaintError) as caught:
+        session.select(SELECT)
+    assert caught.value.code == BAD_MESSAGE
+
+
+def test_a_fill_that_is_answered_by_a_selection_is_a_failure(talk: Callable[..., Session]) -> None:
+    mask = {"mask": Buffer((1, 1), "u1", b"x")}
+    session = talk(
+        lambda message, say: (
+            say("selected", count=1, offset=[0, 0], doubts=[], buffers=mask)
+            if message.type == "inpaint"
+            else None
+        )
+    )
+    with pytest.raises(InpaintError) as caught:
+        session.inpaint(REQUEST)
+    assert caught.value.code == BAD_MESSAGE

@@ -36,7 +36,7 @@ class Desk:
         """`picture` is opened; screenshots are named `NAME-...`."""
         self.gimp, self._picture, self._name = gimp, picture, name
         self.display = Display()
-        self.folder = gimp.folder / "desk"
+        self.folder = gimp.folder / f"desk-{name}"
         self._stack = contextlib.ExitStack()
         self._taken = 0
 

@@ -94,6 +94,7 @@ def cases() -> list[Case]:
         Case("candidates", arguments={**fill, "count": 3}),
         Case("soft-selection", soft=6.0, hole=(40, 30, 30, 24)),
         Case("settings", arguments={**fill, "grow": 0, "feather": 0, "context": 24, "pinholes": 3}),
+        Case("tile", hole=(0, 30, 14, 24), arguments={**fill, "tile": True}),
         Case("automatic", hole=(30, 40, 50, 3), arguments={"seed": 1, "grow": 1, "feather": 0}),
         Case("sample-from", sample=(0, 0, 40, 90), arguments={**fill, "sample-from": "only here"}),
         Case("far-from-all-edges", size=(900, 700), hole=(430, 330, 24, 20)),

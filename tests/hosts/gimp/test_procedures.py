@@ -53,7 +53,10 @@ def test_menus_words_repeated_fills_and_the_backend(do: Do, no_backend: None) ->
     assert main["types"] == "*"  # what cannot be filled is told, not grayed out
     for procedure in procedures.values():
         assert procedure["blurb"] and procedure["help"] and procedure["menus"]
-    assert all(words for words, _ in main["arguments"].values()), "an argument without documentation"
+        assert all(words for words, _ in procedure["arguments"].values()), "an argument without documentation"
+    marks = procedures["plug-in-ai-inpaint-select-marks"]
+    assert marks["label"] == "Select Marks of a Colour…" and marks["menus"] == ["<Image>/Select"]
+    assert [marks["arguments"][name][1] for name in ("tolerance", "smallest", "foreground")] == [16, 0, False]
     for param in PARAMS:
         assert main["arguments"][param.name][1] == param.default
 

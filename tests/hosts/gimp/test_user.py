@@ -99,12 +99,21 @@ def test_a_walk_through_menu_dialog_undo_repeat_and_cancel(desk: Desk, gimp: Gim
     desk.display.key("ctrl+z")
     layers(1)
 
-    # Repeat Last: no dialog, the same fill.
+    # Repeat Last: no dialog, the same fill; of what is selected then.
     desk.display.key("ctrl+f")
     layers(2)
-    assert desk.state()["layers"] == done["layers"]
+    assert desk.state()["layers"] == done["layers"] and desk.state()["top"] == done["top"]
     desk.display.key("ctrl+z")
     layers(1)
+    x, y, width, height = SPRUCE
+    desk.order(select=(x - 400, y, width, height))
+    desk.display.key("ctrl+f")
+    layers(2)
+    moved = [done["top"][0] - 400, *done["top"][1:]]
+    assert desk.state()["layers"] == done["layers"] and desk.state()["top"] == moved
+    desk.display.key("ctrl+z")
+    layers(1)
+    desk.order(select=SPRUCE)
 
     # Reset to Factory Defaults: what the dialog shows, and what is filled with.
     desk.search_action(TITLE)

@@ -160,8 +160,12 @@ def test_every_window_has_the_menu(told: Told) -> None:
     assert len(windows) == 2
     for entries in windows:
         assert entries[:3] == ["Inpaint Selection", "Inpaint Selection…", "Repeat with New Seed"]
-        assert entries[3] == "New Sketch Layer from Picture"
-        assert entries[5] == "Status" and "Backend" in entries[4]
+        assert entries[3:6] == [
+            "New Sketch Layer from Picture",
+            "Select Marks of a Colour…",
+            "Select Mosaics",
+        ]
+        assert entries[7] == "Status" and "Backend" in entries[6]
     assert told["menu"]["enabled"]
 
 
@@ -178,7 +182,7 @@ def test_the_shortcut_is_nobody_elses(told: Told) -> None:
 
 def test_the_backend_is_stopped_and_started_and_says_how_it_is(told: Told) -> None:
     found = told["menu"]
-    assert found["entries"][4] == "Stop Backend" and found["afterwards"][4] == "Start Backend"
+    assert found["entries"][6] == "Stop Backend" and found["afterwards"][6] == "Start Backend"
     assert "runs on" in found["status"] and "Nothing is being filled." in found["status"]
     assert found["stopped"] == "The backend has ended."
     assert found["status_stopped"].startswith("The backend is not running.")

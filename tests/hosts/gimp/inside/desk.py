@@ -18,8 +18,10 @@ from tools import tree
 
 def state(image):
     _, selected, *bounds = Gimp.Selection.bounds(image)
+    top = image.get_layers()[0]
     return {
         "layers": tree(image),
+        "top": [*top.get_offsets()[1:], top.get_width(), top.get_height()],
         "active": [one.get_name() for one in image.get_selected_layers()],
         "selection": list(bounds) if selected else [],
         "dirty": image.is_dirty(),

@@ -31,7 +31,8 @@ def record(made):
 def described():
     """What GIMP knows of the procedures."""
     found = {}
-    for name in ("", "-new-seed", "-backend-start", "-backend-stop", "-backend-status"):
+    parts = ("", "-new-seed", "-sketch", "-select-marks", "-select-mosaics")
+    for name in (*parts, "-backend-start", "-backend-stop", "-backend-status"):
         procedure = Gimp.get_pdb().lookup_procedure("plug-in-ai-inpaint" + name)
         found[procedure.get_name()] = {
             "label": procedure.get_menu_label(),

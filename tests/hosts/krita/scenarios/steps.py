@@ -9,8 +9,9 @@ from PyQt5.QtWidgets import QApplication, QMessageBox, QProgressDialog, QToolBut
 
 SRGB = "sRGB-elle-V2-srgbtrc.icc"
 OUT = os.environ["AI_INPAINT_OUT"]
-FILL, DIALOG, REPEAT, SKETCH, BACKEND, STATUS = (
-    "ai_inpaint_" + name for name in ("selection", "dialog", "repeat", "sketch", "backend", "status")
+FILL, DIALOG, REPEAT, SKETCH, MARKS, MOSAICS, BACKEND, STATUS = (
+    "ai_inpaint_" + name
+    for name in ("selection", "dialog", "repeat", "sketch", "marks", "mosaics", "backend", "status")
 )
 
 
