@@ -17,7 +17,6 @@ from ..files import depth
 from ..imaging import marks, mosaic, mosaic_fill
 from ..imaging.composite import paste
 from ..imaging.crop import Box
-from ..pipeline import Layer
 from ..wire.errors import INTERNAL, OUT_OF_MEMORY, InpaintError
 from .folder import Pair
 from .holes import Holes, Request, look
@@ -145,7 +144,7 @@ def _fill(task: Task, show: Progress) -> Outcome:
     off: list[float] = []
     for name, layer in zip(task.results, layers, strict=True):
         for one in holes.mosaics:
-            _agree(layer, one)
+            mosaic_fill.agree(layer.pixels, layer.offset, one)
         x, y = layer.offset
         part = pixels[y : y + layer.pixels.shape[0], x : x + layer.pixels.shape[1]]
         before = part.copy()
@@ -175,13 +174,6 @@ def _fill(task: Task, show: Progress) -> Outcome:
                 f"{255 * max(off):.1f} of 255 in the file. Mark a PNG for an exact result."
             )
     return outcome
-
-
-def _agree(layer: Layer, one: mosaic.Mosaic) -> None:
-    """Give a layer the means of a mosaic, in place."""
-    left, top = one.box.left - layer.offset[0], one.box.top - layer.offset[1]
-    part = layer.pixels[top : top + one.box.height, left : left + one.box.width, :-1]
-    part[...] = mosaic_fill.consistent(part, one)
 
 
 def _differences(holes: Holes, encoded: bytes, pixels: np.ndarray) -> list[float]:

@@ -85,6 +85,9 @@ class Job:
     default=None,
     help="The picture goes on at the opposite edge, and so does the fill.",
 )
+@click.option(
+    "--mosaic", is_flag=True, default=None, help="What MASK shows is a mosaic, whose cells the fill follows."
+)
 @click.option("--sample-from", metavar="MASK", help="Take the fill only from where this picture is bright.")
 @click.option(
     "--sketch", metavar="FILE", help="Lines that the fill follows: on paper, or a transparent layer."
@@ -109,6 +112,7 @@ def run(
     seed: int | None,
     count: int | None,
     tile: bool | None,
+    mosaic: bool | None,
     **rest: Any,
 ) -> None:
     """Fill the hole in IMAGE and write the result to OUT.
@@ -126,6 +130,7 @@ def run(
         "seed": seed,
         "count": count,
         "tile": tile,
+        "mosaic": mosaic,
     }
     given = {name: value for name, value in named.items() if value is not None}
     _check_usage(rest)

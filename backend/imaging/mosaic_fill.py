@@ -48,6 +48,19 @@ def consistent(pixels: np.ndarray, mosaic: Mosaic) -> np.ndarray:
     return result
 
 
+def agree(layer: np.ndarray, offset: tuple[int, int], mosaic: Mosaic) -> None:
+    """Give a layer the means that the mosaic says, in place.
+
+    Args:
+        layer: h x w x (2 or 4), the last channel alpha; holds the mosaic's box.
+        offset: x, y of its left upper pixel in the picture.
+        mosaic: of the picture.
+    """
+    left, top = mosaic.box.left - offset[0], mosaic.box.top - offset[1]
+    part = layer[top : top + mosaic.box.height, left : left + mosaic.box.width, :-1]
+    part[...] = consistent(part, mosaic)
+
+
 class _Solver:
     """Finds smooth fields with given means.
 

@@ -17,10 +17,10 @@ from models import cards, load
 from models.base import Cancel, Cancelled, Card, FillError, Model, Progress, is_out_of_memory
 from models.zoo import stamp
 
-from ..imaging import convert, mask, seam, torus
+from ..imaging import convert, mask, mosaic_fill, seam, torus
 from ..imaging.mask import Hole
 from ..imaging.torus import Canvas
-from . import guidance, tile
+from . import guidance, mosaics, tile
 from .predict import predict
 from .regions import Job, Load, View, look, plan
 from .request import PARAMS, Layer, Request, check
@@ -69,8 +69,8 @@ def fill(
         One layer per candidate, made with the seeds seed, seed + 1 and so on.
 
     Raises:
-        FillError: `bad-image`, `bad-guidance`, `empty-mask`, `no-source`, `out-of-memory`, or what
-            the model and `load` raise.
+        FillError: `bad-image`, `bad-guidance`, `empty-mask`, `no-mosaic`, `no-source`, `out-of-memory`,
+            or what the model and `load` raise.
         Cancelled: `cancel` said yes.
     """
     check(request)
@@ -98,6 +98,7 @@ def _fill(request: Request, load: Load, report: Progress, cancel: Cancel) -> lis
     params = {param.name: param.default for param in PARAMS} | dict(request.params)
     _stop_if(cancel)
     report(0.0, "looking")
+    followed = mosaics.beneath(request) if params["mosaic"] else []
     canvas, components = Canvas(*request.image.shape[:2]), mask.components
     if params["tile"]:
         request, canvas = tile.unrolled(request)
@@ -139,6 +140,9 @@ def _fill(request: Request, load: Load, report: Progress, cancel: Cancel) -> lis
                     _write(pixels[place.within(box)], fill_of_hole[(..., *part)], hole, part, view.span)
             done += weight
             _stop_if(cancel)
+    for one in followed:
+        for pixels in results:
+            mosaic_fill.agree(pixels, (box.left, box.top), one)
     report(1.0, "done")
     names = "+".join(sorted({job.model.card.name for job in jobs}, reverse=True))
     return [

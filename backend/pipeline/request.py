@@ -79,6 +79,13 @@ PARAMS: tuple[Param, ...] = (
         "Seamless tile",
         "The picture goes on at the opposite edge: what is filled fits there, too.",
     ),
+    Param(
+        "mosaic",
+        "bool",
+        False,
+        "Follow the mosaic",
+        "A mosaic is selected: the fill gets the mean colours of its cells.",
+    ),
 )
 """The settings that every model shares."""
 

@@ -25,6 +25,7 @@ OFFLINE = "offline"  # no way to where weights are fetched from, or none allowed
 DOWNLOAD_FAILED = "download-failed"
 NO_SPACE = "no-space"  # the disk is full
 EMPTY_MASK = "empty-mask"  # nothing selected
+NO_MOSAIC = "no-mosaic"  # the selected mosaic was to be followed, and there is none
 NO_SOURCE = "no-source"  # nothing outside the hole to fill it from
 CANCELLED = "cancelled"
 OUT_OF_MEMORY = "out-of-memory"

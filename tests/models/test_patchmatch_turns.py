@@ -9,7 +9,7 @@ from models.base import Cancelled
 from models.layers import atlas as atlases
 from models.layers import large
 from models.layers.atlas import Way, atlas, ways
-from models.layers.completion import _pixels
+from models.layers.completion import described
 from models.patchmatch import PatchMatch
 
 SIDE = 192
@@ -140,7 +140,7 @@ def test_every_size(shape: tuple[int, int]) -> None:
 
 
 def laid_out(image: np.ndarray, hole: np.ndarray, allowed: np.ndarray, wanted: list[Way]) -> atlases.Atlas:
-    return atlas(image, hole.astype(np.uint8), allowed.astype(np.uint8), wanted, 8, _pixels)
+    return atlas(image, hole.astype(np.uint8), allowed.astype(np.uint8), wanted, 8, described)
 
 
 def test_pages_are_made_of_sources_alone() -> None:

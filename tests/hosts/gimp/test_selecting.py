@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from backend.api import inpaint_layers
+from backend.imaging import mosaic
 
 from .. import pages
 from ..xvfb import missing
@@ -111,6 +112,13 @@ def test_mosaics_are_selected_where_they_are_certain(told: Told, tmp_path: Path)
     wanted = pages.of_batch(tmp_path, pages.mosaicked(), find=True)
     assert found["words"].startswith("1 mosaic is selected.")
     assert np.array_equal(told.mask("mosaics") > 0, wanted) and wanted[pages.MOSAIC].mean() > 0.9
+
+
+def test_and_their_cells_are_followed(told: Told) -> None:
+    filled = np.fromfile(told.folder / "mosaics.filled", np.uint8).reshape(*SHAPE, 4)[..., :3]
+    ((one,), _) = mosaic.under(pages.mosaicked(), told.mask("mosaics") > 0)
+    assert 255 * mosaic.difference(filled[one.box.slices], one) < 1
+    assert not np.array_equal(filled[one.box.slices], pages.mosaicked()[one.box.slices])
 
 
 def test_what_cannot_be_selected_is_told_and_the_selection_stays(told: Told) -> None:

@@ -92,7 +92,11 @@ def main(folder):
 
     def mosaics():
         image, chosen = opened(report, "mosaicked")
-        return told(report, "mosaics", image, run(MOSAICS, image, [chosen]))
+        found = told(report, "mosaics", image, run(MOSAICS, image, [chosen]))
+        status, _, words = run(FILL, image, [chosen], model="patchmatch", grow=1, feather=1, mosaic=True)
+        assert status == "success", words
+        report.raw("mosaics", "filled", seen(image))
+        return found
 
     def refused():
         """What cannot be selected is told, and what was selected stays."""
