@@ -133,7 +133,7 @@ def test_settings_have_valid_defaults() -> None:
 
     specs = [asdict(param) for param in pipeline.PARAMS]
     assert check_all(specs, {}) == check_all(specs, {spec["name"]: spec["default"] for spec in specs})
-    names = {"grow", "feather", "context", "seed", "count", "pinholes", "seam", "tile"}
+    names = {"grow", "feather", "context", "seed", "count", "pinholes", "seam", "tile", "mosaic"}
     assert names == {s["name"] for s in specs}
 
 
