@@ -12,13 +12,14 @@ from .fill import Wish
 from .picture import THIS_LAYER, VISIBLE, Layer, Picture
 from .preview import Preview
 from .qt import QtCore, QtWidgets, alive
+from .windows import Dialog
 
 _ANYWHERE = "Anywhere"
 _NONE = "None"
 _SAMPLE_HELP = "The fill is taken only from where this layer is opaque, or from what this selection selects."
 
 
-class InpaintDialog:
+class InpaintDialog(Dialog):
     """Asks how to fill. It is window-modal and waits for nobody: `accept` is called with the wish."""
 
     def __init__(
@@ -50,22 +51,9 @@ class InpaintDialog:
         self._wishes: Dict[str, Wish] = {}  # of the models that were looked at while the dialog is open
         self._fields: List[Field] = []
         self._model = ""
-        self._window = QtWidgets.QDialog(parent)
-        self._window.setObjectName("ai_inpaint_dialog")
-        self._window.setWindowTitle(words.TITLE)
-        self._window.setAttribute(QtCore.Qt.WidgetAttribute.WA_DeleteOnClose)
+        super().__init__(parent, "ai_inpaint_dialog", words.TITLE)
         self._build()
         self._window.open()
-
-    @property
-    def shown(self) -> bool:
-        """False once it was closed."""
-        return alive(self._window) and self._window.isVisible()
-
-    def raise_(self) -> None:
-        """Bring it to the front."""
-        self._window.raise_()
-        self._window.activateWindow()
 
     def close(self) -> None:
         """Take it away."""

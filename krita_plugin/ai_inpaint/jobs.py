@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping
+from typing import Any, Callable, Dict, List, Mapping
 
 from .backend.client import discovery, paths
 from .backend.client.session import Failure, Progress, Result, Selected, Session
@@ -30,33 +30,26 @@ def fill(task: Task[Result]) -> Result:
     with _connect(task) as session:
         task.tell("Asking for the models")
         request = task.ask(Cards(*session.models()))
-
-        def show(progress: Progress) -> None:
-            task.tell(words(progress), progress.fraction)
-
-        return session.inpaint(request, show, lambda: task.cancelled)
+        return session.inpaint(request, _shows(task), lambda: task.cancelled)
 
 
 def sketch(task: Task[Result]) -> Result:
     """Draw the lines of a picture. The thread asks for the request."""
     with _connect(task) as session:
         request = task.ask(None)
-
-        def show(progress: Progress) -> None:
-            task.tell(words(progress), progress.fraction)
-
-        return session.sketch(request, show, lambda: task.cancelled)
+        return session.sketch(request, _shows(task), lambda: task.cancelled)
 
 
 def select(task: Task[Selected]) -> Selected:
     """Find what is to be filled. The thread asks for the request."""
     with _connect(task) as session:
         request = task.ask(None)
+        return session.select(request, _shows(task), lambda: task.cancelled)
 
-        def show(progress: Progress) -> None:
-            task.tell(words(progress), progress.fraction)
 
-        return session.select(request, show, lambda: task.cancelled)
+def _shows(task: Task[Any]) -> Callable[[Progress], None]:
+    """What tells the task's window how far it is."""
+    return lambda progress: task.tell(words(progress), progress.fraction)
 
 
 def cards(task: Task[Cards]) -> Cards:

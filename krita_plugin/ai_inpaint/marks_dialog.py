@@ -6,10 +6,11 @@ from typing import Any, Callable, Dict, List, Mapping
 
 from .backend.client import form
 from .fields import Field, field
-from .qt import QtCore, QtGui, QtWidgets, alive
+from .qt import QtGui, QtWidgets
+from .windows import Dialog
 
 
-class MarksDialog:
+class MarksDialog(Dialog):
     """Asks for colour and tolerance. It is window-modal and waits for nobody."""
 
     def __init__(
@@ -29,10 +30,7 @@ class MarksDialog:
         """
         self._foreground = foreground
         self._accept = accept
-        self._window = QtWidgets.QDialog(parent)
-        self._window.setObjectName("ai_inpaint_marks")
-        self._window.setWindowTitle("Select Marks of a Colour")
-        self._window.setAttribute(QtCore.Qt.WidgetAttribute.WA_DeleteOnClose)
+        super().__init__(parent, "ai_inpaint_marks", "Select Marks of a Colour")
         self._swatch = QtWidgets.QLabel()
         self._swatch.setObjectName("swatch")
         self._swatch.setFixedWidth(28)
@@ -57,16 +55,6 @@ class MarksDialog:
         layout.addWidget(buttons)
         select.setDefault(True)  # what Return presses
         self._window.open()
-
-    @property
-    def shown(self) -> bool:
-        """False once it was closed."""
-        return alive(self._window) and self._window.isVisible()
-
-    def raise_(self) -> None:
-        """Bring it to the front."""
-        self._window.raise_()
-        self._window.activateWindow()
 
     def _with_button(self, colour: Field) -> Any:
         """The colour with a view of it, and a button that takes the one in use."""

@@ -50,6 +50,27 @@ class ProgressWindow:
             self._window.deleteLater()
 
 
+class Dialog:
+    """A dialog of ours. It is window-modal and waits for nobody."""
+
+    def __init__(self, parent: Any, name: str, title: str) -> None:
+        """Make an empty one; whoever fills it opens `_window`."""
+        self._window = QtWidgets.QDialog(parent)
+        self._window.setObjectName(name)
+        self._window.setWindowTitle(title)
+        self._window.setAttribute(QtCore.Qt.WidgetAttribute.WA_DeleteOnClose)
+
+    @property
+    def shown(self) -> bool:
+        """False once it was closed."""
+        return alive(self._window) and self._window.isVisible()
+
+    def raise_(self) -> None:
+        """Bring it to the front."""
+        self._window.raise_()
+        self._window.activateWindow()
+
+
 def say(parent: Any, text: str, warning: bool = True) -> None:
     """Show a sentence that the user reads when it suits him."""
     kind = QtWidgets.QMessageBox.Icon

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from pixelated import pixelated
 
 import models
 from backend.cli import main
@@ -27,10 +28,7 @@ def page(dtype: str) -> np.ndarray:
 
 def censored(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The picture with a mosaic, and the mask of that."""
-    result, part = picture.copy(), picture[BOX]
-    rows, columns = part.shape[0] // CELL, part.shape[1] // CELL
-    means = part.reshape(rows, CELL, columns, CELL, -1).mean((1, 3))
-    result[BOX] = np.rint(means).repeat(CELL, 0).repeat(CELL, 1)
+    result = pixelated(picture, BOX, CELL)
     mask = np.zeros(picture.shape[:2], np.uint8)
     mask[BOX] = 255
     return result, mask

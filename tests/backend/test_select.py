@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from pixelated import pixelated
+from talking import buffer, session
 
 from backend import pipeline
 from backend.batch import holes
 from backend.batch.folder import Pair
 from backend.client import form, words
-from backend.client.discovery import Connection
-from backend.client.session import Failure, Progress, Selected, SelectRequest, Session, SketchRequest
+from backend.client.session import Failure, Progress, Selected, SelectRequest, SketchRequest
 from backend.wire.errors import InpaintError
 from backend.wire.messages import Buffer, Message, check_select
 from models.base import Cancelled, FillError
@@ -42,16 +43,6 @@ def marked(picture: np.ndarray) -> np.ndarray:
         inside = 1 - np.hypot((x - left) / wide, (y - top) / high)
         share = np.clip(inside * min(wide, high) + 0.5, 0, 1)[..., None]
         result = result * (1 - share) + np.array((0, 255, 0)) * share
-    return np.rint(result).astype(np.uint8)
-
-
-def mosaicked(picture: np.ndarray) -> np.ndarray:
-    """With a mosaic in `MOSAIC`."""
-    result = picture.astype(float)
-    part = result[MOSAIC]
-    rows, columns = part.shape[0] // CELL, part.shape[1] // CELL
-    cells = part.reshape(rows, CELL, columns, CELL, 3).mean(axis=(1, 3))
-    result[MOSAIC] = np.kron(cells, np.ones((CELL, CELL, 1)))
     return np.rint(result).astype(np.uint8)
 
 
@@ -84,7 +75,7 @@ def test_marks_are_what_a_folder_s_run_takes(tmp_path: Path, tolerance: int) -> 
 
 
 def test_mosaics_are_those_that_a_folder_s_run_finds(tmp_path: Path) -> None:
-    picture = mosaicked(art())
+    picture = pixelated(art(), MOSAIC, CELL)
     wanted = batch_mask(tmp_path / "page.png", picture, find=True)
     found = pipeline.select(picture, {"what": "mosaics"})
     assert np.array_equal(laid(found, picture.shape), wanted) and found.count == 1
@@ -172,16 +163,8 @@ def backend(start_for_module: Callable[..., Any]) -> Iterator[Any]:
     yield start_for_module(worker_command=REAL_WORKER)
 
 
-def session(backend: Any, prefer: str) -> Session:
-    known = {name: value for name, value in backend.info.items() if name not in ("modules", "protocol")}
-    connection = Connection(**known, protocol=tuple(backend.info["protocol"]))
-    return Session.open(connection, "a test", prefer)
-
-
 def request(picture: np.ndarray, layout: str = "RGB", **params: Any) -> SelectRequest:
-    picture = np.ascontiguousarray(picture)
-    dtype = f"{picture.dtype.kind}{picture.dtype.itemsize}"
-    return SelectRequest(layout, Buffer(picture.shape, dtype, picture.tobytes()), params, offset=(1000, -20))
+    return SelectRequest(layout, buffer(picture), params, offset=(1000, -20))
 
 
 @pytest.mark.parametrize("prefer", ["zmq", "zmtp"])
@@ -198,7 +181,7 @@ def test_a_session_selects(backend: Any, prefer: str) -> None:
             assert bytes(found.mask.data) == (wanted.mask * np.uint8(255)).tobytes()
             assert tuple(found.mask.shape) == wanted.mask.shape
         assert told
-        mosaics = talk.select(request(mosaicked(art()), what="mosaics"))
+        mosaics = talk.select(request(pixelated(art(), MOSAIC, CELL), what="mosaics"))
         assert mosaics.count == 1
 
 

@@ -11,16 +11,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from talking import buffer, session
 
 from backend import pipeline
 from backend.api import sketch
 from backend.cli import main
 from backend.client import form
-from backend.client.discovery import Connection
-from backend.client.session import Failure, Progress, Session, SketchRequest
+from backend.client.session import Failure, Progress, SketchRequest
 from backend.wire.errors import InpaintError
 from backend.wire.geometry import Rect
-from backend.wire.messages import Buffer
 from models.base import Cancelled
 
 REAL_WORKER = [sys.executable, "-m", "backend.worker"]
@@ -181,19 +180,9 @@ def backend(start_for_module: Callable[..., Any]) -> Iterator[Any]:
     yield start_for_module(worker_command=REAL_WORKER)
 
 
-def session(backend: Any, prefer: str) -> Session:
-    known = {name: value for name, value in backend.info.items() if name not in ("modules", "protocol")}
-    connection = Connection(**known, protocol=tuple(backend.info["protocol"]))
-    return Session.open(connection, "a test", prefer)
-
-
 def request(
     picture: np.ndarray, mask: np.ndarray | None, layout: str = "RGB", **params: Any
 ) -> SketchRequest:
-    def buffer(array: np.ndarray) -> Buffer:
-        array = np.ascontiguousarray(array)
-        return Buffer(array.shape, f"{array.dtype.kind}{array.dtype.itemsize}", array.tobytes())
-
     return SketchRequest(
         layout, buffer(picture), None if mask is None else buffer(mask), params, offset=(1000, -20)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from typing import Any
@@ -36,3 +37,12 @@ def measure(module: str, arguments: list[str], threads: int, timeout: int) -> An
     if done.returncode != 0:
         raise Failure(f"failed: {(done.stderr.strip().splitlines() or ['killed'])[-1]}")
     return json.loads(done.stdout)
+
+
+def peak_memory(device: str = "cpu") -> float:
+    """The most that was in use so far, MB: of the device's memory, or by this process."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 2**20)

@@ -20,7 +20,7 @@ from scipy import ndimage
 from models.base import Card, Model
 from models.training import sources
 
-from . import apart, networks, pictures
+from . import apart, pictures
 
 PICTURE = "picosdeeuropa"
 SHAPE = (4000, 6000)
@@ -107,11 +107,11 @@ def measure(way: str, kind: str, folder: Path) -> dict[str, float]:
         return paste(picture, layer.pixels, layer.offset)
 
     fill(image[:96, :96], hole("square", (96, 96), 16))  # imports and compiles
-    before = networks.peak_memory("cpu")
+    before = apart.peak_memory()
     begun, used = time.perf_counter(), time.process_time()
     result = fill(image, inside)
     seconds, cpu = time.perf_counter() - begun, time.process_time() - used
-    peak = networks.peak_memory("cpu")
+    peak = apart.peak_memory()
     Image.fromarray(result).save(folder / f"{way} {kind}.png", compress_level=1)
     gradient, grain = sharpness(result, inside)
     times = {"seconds": seconds, "cpu": cpu, "peak": peak, "added": peak - before}

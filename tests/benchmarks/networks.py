@@ -9,8 +9,6 @@ weights nor on the picture, with one exception: pictures of noise cost matching 
 from __future__ import annotations
 
 import json
-import resource
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -82,16 +80,7 @@ def measure(name: str, side: int, precision: str, device: str) -> dict[str, floa
         cpu.append(time.process_time() - begun_cpu)
         if seconds[0] > 60:
             break
-    return {"seconds": min(seconds), "cpu": min(cpu), "peak": peak_memory(device)}
-
-
-def peak_memory(device: str) -> float:
-    """The most that was in use so far, MB: of the device's memory, or by this process."""
-    if device.startswith("cuda"):
-        import torch
-
-        return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 2**20)
+    return {"seconds": min(seconds), "cpu": min(cpu), "peak": apart.peak_memory(device)}
 
 
 @click.command()

@@ -7,8 +7,6 @@ after one small fill that imports and compiles.
 from __future__ import annotations
 
 import json
-import resource
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -48,17 +46,12 @@ def measure(method: str, path: Path) -> dict[str, float]:
     with np.load(path) as saved:
         image, hole = saved["image"], saved["hole"]
     methods.METHODS[method](image[:96, :96].copy(), masks.rectangle(image[:96, :96].shape[:2], 16, 16))
-    before = _resident()
+    before = apart.peak_memory()
     start, cpu = time.perf_counter(), time.process_time()
     methods.METHODS[method](image, hole)
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
-    peak = _resident()
+    peak = apart.peak_memory()
     return {"seconds": seconds, "cpu": cpu, "peak": peak, "added": peak - before}
-
-
-def _resident() -> float:
-    """This process's largest resident memory so far, MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 2**20)
 
 
 @click.command()

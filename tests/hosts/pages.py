@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from pixelated import pixelated
 
 from backend.batch import holes
 from backend.batch.folder import Pair
@@ -66,12 +67,7 @@ def halves() -> np.ndarray:
 
 def mosaicked() -> np.ndarray:
     """The page with a mosaic."""
-    result = art().copy()
-    part = result[MOSAIC].astype(float)
-    rows, columns = part.shape[0] // CELL, part.shape[1] // CELL
-    cells = part.reshape(rows, CELL, columns, CELL, 3).mean(axis=(1, 3))
-    result[MOSAIC] = np.rint(np.kron(cells, np.ones((CELL, CELL, 1))))
-    return result
+    return pixelated(art(), MOSAIC, CELL)
 
 
 def of_batch(folder: Path, picture: np.ndarray, **asked: Any) -> np.ndarray:

@@ -7,7 +7,7 @@ import steps
 from krita import ManagedColor, Selection
 from PyQt5.QtGui import QColor
 from PyQt5.QtWidgets import QApplication, QComboBox, QDialog, QLineEdit, QPushButton, QSpinBox
-from workflow import accepted, button, choose, dialog, refused
+from workflow import accepted, back_to_defaults, button, choose, dialog, refused
 
 PAGES = os.environ["AI_INPAINT_PAGES"]
 SIZE = (0, 0, 240, 200)
@@ -223,12 +223,7 @@ def sources(krita, report):
         steps.dump(f"sources.{name}", layer.pixelData(*SIZE))
         layer.remove()
         yield 0.2
-    window = yield from dialog()
-    told["remembered"] = window.findChild(QComboBox, "sample_from").currentText().strip()
-    choose(window, "sample_from", "Anywhere")
-    choose(window, "model", "Automatic")
-    button(window, "Defaults").click()
-    yield from accepted(document, window)
+    told["remembered"] = yield from back_to_defaults(document)
     report("sources", told)
     yield from steps.hide(document)
 

@@ -67,6 +67,17 @@ def accepted(document, window):
     return new()
 
 
+def back_to_defaults(document):
+    """Fill with the settings as they are at first, after *Sample only from*; what was remembered of that."""
+    window = yield from dialog()
+    remembered = window.findChild(QComboBox, "sample_from").currentText().strip()
+    choose(window, "sample_from", "Anywhere")
+    choose(window, "model", "Automatic")
+    button(window, "Defaults").click()
+    yield from accepted(document, window)
+    return remembered
+
+
 def fresh(krita):
     document = krita.openDocument(PHOTO)
     yield from steps.show(document)
@@ -195,12 +206,7 @@ def sources(krita, report):
         told[name] = layer.name()
         layer.remove()
         yield 0.1
-    window = yield from dialog()
-    told["remembered"] = window.findChild(QComboBox, "sample_from").currentText().strip()
-    choose(window, "sample_from", "Anywhere")
-    choose(window, "model", "Automatic")
-    button(window, "Defaults").click()
-    yield from accepted(document, window)
+    told["remembered"] = yield from back_to_defaults(document)
     report("sources", told)
     yield from steps.hide(document)
 
