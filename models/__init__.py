@@ -21,6 +21,7 @@ __all__ = ["MODELS", "Cancelled", "Card", "FillError", "Model", "Param", "cards"
 MODELS: dict[str, str] = {
     "patchmatch": "patchmatch:PatchMatch",
     "smooth": "smooth:SmoothFill",
+    "sketcher": "sketcher:Sketcher",
     "lama": "lama:LaMa",
     "pconv": "pconv:PConv",
     "deepcreampy": "deepcreampy:DeepCreamPy",
@@ -33,6 +34,7 @@ MODELS: dict[str, str] = {
     "context-encoder": "context_encoder:ContextEncoder",
     "patch-synthesis": "patch_synthesis:PatchSynthesis",
     "finisher": "finisher:Finisher",
+    "inker": "inker:Inker",
 }
 """Name to `module:class`. Modules are imported when first asked for, so that a command which needs
 one model does not wait for the libraries of all."""

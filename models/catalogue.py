@@ -223,6 +223,20 @@ FINISHER = Card(
     network=True,
 )
 
+INKER = Card(
+    name="inker",
+    title="Inker",
+    sentence="PatchMatch with its broken lines redrawn; for comics and other line art.",
+    paper="Barnes et al. 2009, PatchMatch, with a network that redraws",
+    licence="MIT",
+    good_at=("comic",),
+    takes_source=True,
+    context_factor=1.0,
+    context_minimum=128,
+    network=True,
+    size=SizeRule(multiple=16, minimum=64),
+)
+
 CARDS = {
     card.name: card
     for card in (
@@ -236,5 +250,6 @@ CARDS = {
         CONTEXT_ENCODER,
         PATCH_SYNTHESIS,
         FINISHER,
+        INKER,
     )
 }

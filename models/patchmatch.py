@@ -19,7 +19,11 @@ from .base import Cancel, Card, Model, Param, Progress, sources
 
 
 class PatchMatch(Model):
-    """Fills a hole with the patches of the picture that fit best, the same on any number of cores."""
+    """Fills a hole with the patches of the picture that fit best, the same on any number of cores.
+
+    Attributes:
+        threads: how many of them it uses.
+    """
 
     card = Card(
         name="patchmatch",
@@ -66,7 +70,7 @@ class PatchMatch(Model):
             device: ignored; it runs on the CPU.
             threads: how many cores to use, by default all that this process may. The fill is the same.
         """
-        self._threads = threads or _cores()
+        self.threads = threads or _cores()
 
     def refine(
         self,
@@ -135,7 +139,7 @@ class PatchMatch(Model):
 
         inside, allowed = hole.astype(np.uint8), source.astype(np.uint8)
         wanted = ways(params.get("turns", "off"), params.get("mirror", False), params.get("scales", 0))
-        with ThreadPoolExecutor(self._threads, "patchmatch") as pool:
+        with ThreadPoolExecutor(self.threads, "patchmatch") as pool:
             if hole.size <= WHOLE:
                 way = (
                     TurnedCompletion(pool, seed, progress, cancel, wanted)

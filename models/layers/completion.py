@@ -124,7 +124,7 @@ class Completion:
             guess: float32, 3 x H x W of the finest level; None to begin with nothing.
         """
         depth = len(pyramid)
-        rounds = [_iterations(number, guess is not None) for number in range(depth)]
+        rounds = [self._iterations(number, guess is not None) for number in range(depth)]
         self._work = sum(count * 4.0 ** (n + 1 - depth) for n, count in enumerate(rounds)) or 1.0
         level = self._level(pyramid)
         self._start(level, None if guess is None else _shrunk(guess, depth - 1))
@@ -141,6 +141,12 @@ class Completion:
                     self._vote(level)
                 self._advance(4.0 ** (number + 1 - depth))
         return level
+
+    def _iterations(self, number: int, guided: bool) -> int:
+        """Of a level, counted from the coarsest. Too many would talk a refinement out of its guess."""
+        if guided:
+            return REFINE_ITERATIONS[min(number, len(REFINE_ITERATIONS) - 1)]
+        return ITERATIONS[min(number, len(ITERATIONS) - 1)]
 
     def _advance(self, work: float) -> None:
         self._work_done += work
@@ -185,8 +191,12 @@ class Completion:
             match=np.full((*hole.shape, 2), -1, np.int32),
             cost=np.zeros(hole.shape, np.float32),
         )
-        level.weigh(np.where(hole > 0, GUESSED, np.float32(1)))
+        level.weigh(self._weight_of(level))
         return level
+
+    def _weight_of(self, level: Level) -> np.ndarray:
+        """What each pixel counts in the distance."""
+        return np.where(level.hole > 0, GUESSED, np.float32(1))
 
     def _check(self) -> None:
         if self._cancel():
@@ -199,7 +209,7 @@ class Completion:
 
     def _start(self, level: Level, guess: np.ndarray | None) -> None:
         """A first fill of the coarsest level: the guess, or onion peels over a membrane."""
-        levels.membrane(level.field, level.hole, 100)
+        self._spread(level)
         nnf.draw(level.target, level.eligible, level.sources, level.match, self._next_seed())
         if guess is None:
             self._peel(level)
@@ -209,7 +219,11 @@ class Completion:
         colours_of(level.field)[:height, :width][inside] = guess[inside]
         level.weigh(np.where(inside, TRUSTED, np.float32(1)))
         self._sweep(level, 2 * PEEL_SWEEPS)
-        level.weigh(np.where(inside, GUESSED, np.float32(1)))
+        level.weigh(self._weight_of(level))
+
+    def _spread(self, level: Level) -> None:
+        """Give the hole's features smooth values from around it."""
+        levels.membrane(level.field, level.hole, 100)
 
     def _peel(self, level: Level) -> None:
         """Match and fill layer by layer from the border, by nothing but what is filled already.
@@ -316,13 +330,6 @@ def _edges(match: np.ndarray, backward: bool) -> np.ndarray:
     """A copy of the row that borders each strip: the one above it, or, scanning backward, below."""
     tops = np.arange(0, len(match), STRIP)
     return match[np.minimum(tops + STRIP, len(match) - 1) if backward else np.maximum(tops - 1, 0)]
-
-
-def _iterations(number: int, guided: bool) -> int:
-    """Iterations of a level, counted from the coarsest. Too many would talk a refinement out of its guess."""
-    if guided:
-        return REFINE_ITERATIONS[min(number, len(REFINE_ITERATIONS) - 1)]
-    return ITERATIONS[min(number, len(ITERATIONS) - 1)]
 
 
 def described(image: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ very samples that it would have had, with any number of loading processes, on an
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -31,6 +32,85 @@ class DataError(Exception):
     """There is nothing to train on, or it cannot be read; a sentence for the user."""
 
 
+Prepare = Callable[[dict[str, Tensor], np.random.Generator], None]
+"""Adds tensors of a recipe's own to a sample, in a loading process."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Samples that are made once and used again and again, where making them is most of the work.
+
+    Of each, every use shows another window, turned and mirrored, and where possible with another hole.
+
+    Attributes:
+        folder: where they are kept: `00000.npz` and so on; what is within [0, 1], in 8 bits.
+        count: how many different ones there are.
+        window: side of a window, px; as large as the sample at most.
+        bound: whether what the recipe adds depends on the hole, which then has to stay.
+    """
+
+    folder: str
+    count: int
+    window: int
+    bound: bool = True
+
+    def _window(self, sample: dict[str, Tensor], rng: np.random.Generator) -> dict[str, Tensor]:
+        """A window somewhere in a sample, if it is to keep its hole, with some of that."""
+        height, width = sample["image"].shape[1:]
+        places = sample["hole"][0].nonzero() if self.bound else torch.zeros(0)
+        if len(places):
+            y, x = (int(n) for n in places[rng.integers(len(places))])
+            top, left = y - int(rng.integers(self.window)), x - int(rng.integers(self.window))
+        else:
+            top, left = (int(rng.integers(side - self.window, endpoint=True)) for side in (height, width))
+        top, left = min(max(top, 0), height - self.window), min(max(left, 0), width - self.window)
+        turns, mirrored = int(rng.integers(4)), rng.random() < 0.5
+        part_of = {}
+        for name, tensor in sample.items():
+            part = tensor[:, top : top + self.window, left : left + self.window].rot90(turns, (1, 2))
+            part_of[name] = (part.flip(2) if mirrored else part).contiguous()
+        return part_of
+
+    def cut(
+        self, n: int, make: Callable[[int], dict[str, Tensor]], holes: str, seed: int
+    ) -> dict[str, Tensor]:
+        """Window n, of a sample that is made where it is not there yet.
+
+        Args:
+            n: number of the window.
+            make: makes a sample, by its number.
+            holes: kind of the holes.
+            seed: of the windows.
+        """
+        path = Path(self.folder) / f"{n % self.count:05d}.npz"
+        if not path.exists():
+            made = {name: _packed(tensor) for name, tensor in make(n % self.count).items()}
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_name(f"{path.name}.{os.getpid()}.part")
+            with part.open("wb") as file:
+                np.savez(file, **made)
+            os.replace(part, path)
+        with np.load(path) as file:
+            sample = {name: _unpacked(file[name]) for name in file.files}
+        rng = np.random.default_rng((seed, n, 1))
+        cut = self._window(sample, rng)
+        if not self.bound:
+            hole = masks.make(holes, self.window, self.window, rng)
+            cut["hole"] = torch.from_numpy(hole[None].astype(np.float32))
+        return cut
+
+
+def _packed(tensor: Tensor) -> np.ndarray:
+    if tensor.min() < 0 or tensor.max() > 1:
+        return tensor.numpy()
+    return (255 * tensor).round().byte().numpy()
+
+
+def _unpacked(array: np.ndarray) -> Tensor:
+    tensor = torch.from_numpy(array)
+    return tensor.float() / 255 if array.dtype == np.uint8 else tensor
+
+
 @dataclass(frozen=True)
 class Samples(Dataset[dict[str, Tensor]]):
     """Endless samples.
@@ -43,9 +123,13 @@ class Samples(Dataset[dict[str, Tensor]]):
         size: of the crops, px.
         holes: a kind of `masks.KINDS`.
         seed: another one gives other samples.
-        smallest: of a crop's side over the picture's shorter side, before it is brought to `size`; a
-            picture is never enlarged unless it is smaller than `size`.
+        smallest: of a crop's side over the page's, or the picture's shorter side, before it is brought to
+            `size`; a picture is never enlarged unless it is smaller than `size`.
         prepare: adds tensors of a recipe's own, by the same generator.
+        comics: share of the samples that are drawn pages, where both they and pictures are given; 0 draws
+            them as often as any one picture.
+        kept: if they are to be kept, how.
+        finish: as `prepare`, but at every use of what is kept.
     """
 
     pictures: tuple[str, ...]
@@ -53,12 +137,22 @@ class Samples(Dataset[dict[str, Tensor]]):
     holes: str = "mixed"
     seed: int = 0
     smallest: float = 0.4
-    prepare: Callable[[dict[str, Tensor], np.random.Generator], None] | None = None
+    prepare: Prepare | None = None
+    comics: float = 0.0
+    kept: Kept | None = None
+    finish: Prepare | None = None
 
     def __getitem__(self, n: int) -> dict[str, Tensor]:
+        sample = self._made(n) if self.kept is None else self.kept.cut(n, self._made, self.holes, self.seed)
+        if self.finish is not None:
+            self.finish(sample, np.random.default_rng((self.seed, n, 2)))
+        return sample
+
+    def _made(self, n: int) -> dict[str, Tensor]:
+        """Sample n, made from nothing."""
         rng = np.random.default_rng((self.seed, n))
-        name = self.pictures[rng.integers(len(self.pictures))]
-        crop = comics.page(self.size, self.size, rng) if name == COMICS else self._crop(name, rng)
+        name = self._chosen(rng)
+        crop = self._page(rng) if name == COMICS else self._crop(name, rng)
         if rng.random() < 0.5 and name != COMICS:  # lettering and tones are not mirrored
             crop = crop[:, ::-1]
         hole = masks.make(self.holes, self.size, self.size, rng)
@@ -67,6 +161,20 @@ class Samples(Dataset[dict[str, Tensor]]):
         if self.prepare is not None:
             self.prepare(sample, rng)
         return sample
+
+    def _chosen(self, rng: np.random.Generator) -> str:
+        if self.comics and COMICS in self.pictures:
+            if rng.random() < self.comics:
+                return COMICS
+            others = [name for name in self.pictures if name != COMICS]
+            if others:
+                return others[rng.integers(len(others))]
+        return self.pictures[rng.integers(len(self.pictures))]
+
+    def _page(self, rng: np.random.Generator) -> np.ndarray:
+        side = round(self.size / np.exp(rng.uniform(np.log(self.smallest), 0)))
+        left, top = rng.integers(side - self.size, size=2, endpoint=True)
+        return comics.page(side, side, rng)[top : top + self.size, left : left + self.size]
 
     def _crop(self, name: str, rng: np.random.Generator) -> np.ndarray:
         picture = read(name, math.ceil(self.size / self.smallest))

@@ -62,7 +62,9 @@ class Settings:
         generator, judge: their optimisers.
         holes: a kind of `masks.KINDS`.
         size: of the crops, px.
-        smallest_crop: see `data.Samples`.
+        smallest_crop, comics: see `data.Samples`.
+        kept, window: how many samples are made once and kept in the folder of the run, and the side of the
+            windows that are cut out of them, px, see `data.Kept`; 0 makes every sample anew.
         batch: pictures in a step, of all processes together.
         steps: how long to train.
         average: decay of the averaged weights.
@@ -80,6 +82,9 @@ class Settings:
     holes: str = "mixed"
     size: int = 256
     smallest_crop: float = 0.4
+    comics: float = 0.0
+    kept: int = 0
+    window: int = 0
     batch: int = 8
     steps: int = 100_000
     average: float = 0.999
@@ -96,6 +101,10 @@ class Settings:
         for name in ("size", "batch", "steps", "report_every", "save_every"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} has to be at least 1.")
+        if not 0 <= self.comics <= 1:
+            raise SettingsError("comics has to be between 0 and 1.")
+        if self.kept < 0 or (self.kept and not 0 < self.window <= self.size):
+            raise SettingsError("With kept samples, window has to be at least 1 and at most size.")
         if self.precision not in ("float32", "bfloat16", "float16"):
             raise SettingsError(f"precision is float32, bfloat16 or float16, not {self.precision}.")
         if self.holes not in KINDS:

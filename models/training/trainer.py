@@ -31,6 +31,7 @@ from .recipes import Recipe
 from .settings import Settings
 
 LAST = "last.pt"
+KEPT = "kept"
 WEIGHTS = "weights.safetensors"
 _SHOWN = 6  # samples on a sheet
 
@@ -83,6 +84,11 @@ class Trainer:
             settings.seed,
             settings.smallest_crop,
             recipe.preparation(),
+            settings.comics,
+            data.Kept(str(out / KEPT), settings.kept, settings.window, recipe.bound_to_hole)
+            if settings.kept
+            else None,
+            recipe.finishing(),
         )
         recipe.to(self.device)
         self.average = copy.deepcopy(recipe.generator).eval().requires_grad_(False)

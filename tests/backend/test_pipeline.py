@@ -458,10 +458,10 @@ def test_whoever_cannot_follow_says_so_at_once() -> None:
     for layer in (mask, ~mask & mask):
         with pytest.raises(FillError, match="cannot follow a sketch layer") as caught:
             run(image, mask, model, guidance={"sketch": layer})
-        assert "sc-fegan" in caught.value.hint and not model.seen
-    with pytest.raises(FillError, match="No model on this computer follows a sketch") as caught:
-        fill(Request(image, mask, "auto", guidance={"sketch": mask}), models.load)
-    assert "sc-fegan" in caught.value.hint
+        assert "sketcher, sc-fegan" in caught.value.hint and not model.seen
+    with pytest.raises(FillError, match="No model on this computer follows a depth") as caught:
+        fill(Request(image, mask, "auto", guidance={"depth": mask}), models.load)
+    assert caught.value.hint == "Leave the layer out."
 
 
 class OutOfMemoryError(RuntimeError):

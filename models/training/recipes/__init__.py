@@ -36,6 +36,7 @@ RECIPES: dict[str, str] = {
     "context-encoder": "context_encoder:ContextEncoderRecipe",
     "deepcreampy": "deepcreampy:DeepCreamPyRecipe",
     "finisher": "finisher:FinisherRecipe",
+    "inker": "inker:InkerRecipe",
 }
 """Name to `module:class`."""
 
@@ -85,9 +86,10 @@ def make(settings: Settings, vgg: Path | None = None) -> Recipe:
 
     try:
         sides = chosen.sides(settings.build)
-        if settings.size not in sides:
+        name = "window" if settings.kept else "size"
+        if getattr(settings, name) not in sides:
             rule = f", a multiple of {sides.step}, up to {sides[-1]}" if len(sides) > 1 else ""
-            raise ValueError(f"size has to be {sides[0]}{rule}")
+            raise ValueError(f"{name} has to be {sides[0]}{rule}")
         return chosen(settings.build, settings.losses, perceive, settings.options)
     except (TypeError, ValueError) as problem:
         raise RecipeError(f"The settings do not suit {settings.recipe}: {problem}.") from problem

@@ -6,11 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ...network import NetworkModel
+from ..data import Prepare
 
 Batch = Mapping[str, Tensor]
 Made = dict[str, Tensor]
@@ -18,9 +18,6 @@ Terms = dict[str, Tensor]
 
 Perceive = Callable[[Tensor], dict[str, Tensor]]
 """A picture, N x 3 x H x W in [0, 1], to features by layer."""
-
-Prepare = Callable[[dict[str, Tensor], np.random.Generator], None]
-"""Adds tensors of a recipe's own to a sample (see `data.Samples`), in a loading process."""
 
 
 class RecipeError(Exception):
@@ -38,6 +35,7 @@ class Recipe(ABC):
         terms: of the class: the names of its terms. "perceptual" and "style" get features to look at;
             without "adversarial" there is no judge.
         options: of the class: its own settings and their defaults.
+        bound_to_hole: of the class: whether what `preparation` adds depends on the sample's hole.
         generator: the bare network, as its model's `build` makes it.
         judge: the discriminator, or None.
         weights: of every term.
@@ -48,6 +46,7 @@ class Recipe(ABC):
     network: ClassVar[type[NetworkModel]]
     terms: ClassVar[tuple[str, ...]] = ()
     options: ClassVar[Mapping[str, Any]] = {}
+    bound_to_hole: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -98,6 +97,10 @@ class Recipe(ABC):
 
         A function of a module, or a `functools.partial` of one: it has to reach other processes.
         """
+        return None
+
+    def finishing(self) -> Prepare | None:
+        """What they add likewise, but anew at every use of a sample that is kept (see `data.Kept`)."""
         return None
 
     @abstractmethod

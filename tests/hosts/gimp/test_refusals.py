@@ -30,7 +30,7 @@ EXPECTED: dict[str, str | tuple[str, ...]] = {
     "everything": ("nothing around the selection", "Select less"),
     "sample-from-black": ("“black”", "is empty", "Paint on it"),
     "sample-from-nothing": ("no channel or layer named “no such thing”", "Choose another one"),
-    "guidance-not-taken": ("cannot follow a sketch layer", "choose a model that does: sc-fegan"),
+    "guidance-not-taken": ("cannot follow a sketch layer", "choose a model that does: sketcher, sc-fegan"),
     "guidance-no-layer": ("no layer named “no such layer”",),
     "guidance-no-json": refusals.sentence(refusals.bad_text("guidance")),
     "guidance-a-list": refusals.sentence(refusals.bad_text("guidance")),

@@ -110,3 +110,73 @@ def test_loading_processes_and_machines_change_nothing(folder: Path) -> None:
     shares = [next(data.batches(samples, data.Order(4, 1, rank, 2), 0))["image"] for rank in (0, 1)]
     together = torch.stack(shares, 1).flatten(0, 1)
     torch.testing.assert_close(together, alone[1]["image"], rtol=0, atol=0)
+
+
+# -- samples that are kept -------------------------------------------------------------------------------
+
+
+def position(sample: dict[str, torch.Tensor], rng: np.random.Generator) -> None:
+    """Row and column of every pixel, and how often this was done."""
+    side = sample["image"].shape[1]
+    rows, columns = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+    sample["place"] = torch.stack([rows, columns]).float() / 255
+    calls.append(1)
+
+
+calls: list[int] = []
+
+
+def add_mean(sample: dict[str, torch.Tensor], rng: np.random.Generator) -> None:
+    sample["mean"] = (sample["image"] * sample["hole"]).mean()[None] + rng.random()
+
+
+def kept_samples(folder: Path, out: Path, bound: bool, window: int = 32) -> data.Samples:
+    good, _ = data.check(data.find([folder]))
+    kept = data.Kept(str(out), 3, window, bound)
+    return data.Samples(good, 64, "box", prepare=position, kept=kept, finish=add_mean)
+
+
+@pytest.mark.parametrize("bound", [False, True])
+def test_kept_samples_are_made_once_and_shown_in_many_windows(folder: Path, tmp_path: Path, bound) -> None:
+    calls.clear()
+    samples = kept_samples(folder, tmp_path / "kept", bound)
+    whole = [data.Samples(samples.pictures, 64, "box", prepare=position)[n] for n in range(3)]
+    calls.clear()
+    corners = set()
+    for n in range(12):
+        sample = samples[n]
+        assert sample["image"].shape == (3, 32, 32) and sample["hole"].any()
+        rows, columns = (255 * sample["place"]).round().long()
+        source = whole[n % 3]
+        torch.testing.assert_close(sample["image"], source["image"][:, rows, columns], rtol=0, atol=0.003)
+        if bound:
+            torch.testing.assert_close(sample["hole"], source["hole"][:, rows, columns])
+        corners.add((n % 3, int(rows[0, 0]), int(columns[0, 0])))
+        torch.testing.assert_close(samples[n], sample, rtol=0, atol=0)
+    assert len(calls) == 3 and len(corners) > 6
+    assert len(list((tmp_path / "kept").iterdir())) == 3
+    again = kept_samples(folder, tmp_path / "other", bound)
+    torch.testing.assert_close([again[n] for n in (7, 2)], [samples[n] for n in (7, 2)], rtol=0, atol=0)
+
+
+def test_what_lies_beyond_0_and_1_is_kept_as_it_is(folder: Path, tmp_path: Path) -> None:
+    def signed(sample: dict[str, torch.Tensor], rng: np.random.Generator) -> None:
+        sample["signed"] = sample["image"] - 0.5
+
+    good, _ = data.check(data.find([folder]))
+    samples = data.Samples(good, 32, "box", prepare=signed, kept=data.Kept(str(tmp_path / "k"), 2, 32))
+    for n in range(4):
+        sample = samples[n]
+        torch.testing.assert_close(sample["signed"], sample["image"] - 0.5, rtol=0, atol=0.003)
+
+
+def test_the_share_of_drawn_pages_can_be_chosen(folder: Path) -> None:
+    good, _ = data.check(data.find([folder, "comics"]))
+    shares = []
+    for share in (0.0, 0.9):
+        samples = data.Samples(good, 32, "box", comics=share)
+        chosen = [samples._chosen(np.random.default_rng(n)) for n in range(200)]
+        shares.append(chosen.count("comics") / 200)
+    assert 0.15 < shares[0] < 0.35 and 0.82 < shares[1] < 0.96
+    alone = data.Samples(("comics",), 32, "box", comics=0.5)
+    assert alone._chosen(np.random.default_rng(0)) == "comics"

@@ -50,6 +50,16 @@ TINY: dict[str, dict[str, Any]] = {
         "holes": "mosaic",
         "options": {"judge": 4},
     },
+    "inker": {  # PatchMatch, with which it begins, is good at waves, too
+        "build": {"width": 8},
+        "size": 96,
+        "holes": "box",
+        "kept": 4,
+        "window": 64,
+        "batch": 6,
+        "losses": {"squared": 50.0, "perceptual": 0.0, "style": 0.0},
+        "generator": {"rate": 2e-3},
+    },
     "finisher": {  # what it begins with is good at waves: they have to be larger, and steps longer
         "build": {"width": 4},
         "size": 96,
@@ -69,6 +79,7 @@ FALLS = {
     "context-encoder": "l2",
     "deepcreampy": "refined",
     "finisher": "hole",
+    "inker": "squared",
 }
 
 
