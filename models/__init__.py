@@ -34,7 +34,7 @@ MODELS: dict[str, str] = {
     "context-encoder": "context_encoder:ContextEncoder",
     "patch-synthesis": "patch_synthesis:PatchSynthesis",
     "finisher": "finisher:Finisher",
-    "inker": "inker:Inker",
+    "liner": "liner:Liner",
 }
 """Name to `module:class`. Modules are imported when first asked for, so that a command which needs
 one model does not wait for the libraries of all."""

@@ -223,18 +223,18 @@ FINISHER = Card(
     network=True,
 )
 
-INKER = Card(
-    name="inker",
-    title="Inker",
-    sentence="PatchMatch with its broken lines redrawn; for comics and other line art.",
-    paper="Barnes et al. 2009, PatchMatch, with a network that redraws",
+LINER = Card(
+    name="liner",
+    title="Liner",
+    sentence="Continues the lines that the hole cuts, and fills along them with pieces of the picture.",
+    paper="Nazeri et al. 2019, EdgeConnect; Hertzmann et al. 2001, Image analogies",
     licence="MIT",
-    good_at=("comic",),
+    good_at=("comic", "photo"),
     takes_source=True,
     context_factor=1.0,
     context_minimum=128,
     network=True,
-    size=SizeRule(multiple=16, minimum=64),
+    max_pixels=1024 * 1024,
 )
 
 CARDS = {
@@ -250,6 +250,6 @@ CARDS = {
         CONTEXT_ENCODER,
         PATCH_SYNTHESIS,
         FINISHER,
-        INKER,
+        LINER,
     )
 }

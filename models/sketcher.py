@@ -19,7 +19,7 @@ from .base import Cancel, Cancelled, Card, Model, Progress
 from .patchmatch import PatchMatch
 
 _BLUR = 5.0  # px; deviation over which copied pieces are brought to a painted colour
-_DRAWN = 0.1  # of the progress, before pieces are copied
+_LOOKED = 0.45  # of the progress, after which the picture's lines are known
 
 
 class Sketcher(Model):
@@ -59,21 +59,21 @@ class Sketcher(Model):
     ) -> np.ndarray:
         drawn, colours, painted = drawing(guidance, hole)
         if not drawn.any() and not painted.any() and source.any():
-            return PatchMatch().fill(
-                image[None],
-                hole[None, None],
-                seed=seed,
-                progress=progress,
-                cancel=cancel,
-                source=source[None, None],
-            )[0]
+            return pieces(image, hole, source, seed, progress, cancel)
         guess = smooth_guess(image, hole, drawn, colours, painted)
         if not source.any():
             return guess
-        progress(0.0, "drawing")
-        lines = drawn | (_lines_of(image, hole, cancel) & ~hole) if drawn.any() else drawn
-        filled = _copied(image, hole, source, lines, guess, seed, progress, cancel)
+        lines, start = drawn, 0.0
+        if drawn.any():
+            start = _LOOKED
+            lines = drawn | lines_of(image, hole, source, seed, part_of(progress, 0.0, start), cancel)
+        filled = copied(image, hole, source, lines, guess, seed, part_of(progress, start, 1.0), cancel)
         return toned(filled, guess, hole, drawn, painted) if painted.any() else filled
+
+
+def part_of(progress: Progress, start: float, end: float) -> Progress:
+    """What reports a part of the work as a part of the whole."""
+    return lambda fraction, stage: progress(start + (end - start) * fraction, stage)
 
 
 def drawing(
@@ -126,22 +126,45 @@ def smooth_guess(
     return membrane(known, left, drawn)
 
 
-def _lines_of(image: np.ndarray, hole: np.ndarray, cancel: Cancel) -> np.ndarray:
-    """The lines of the picture, bool H x W, found in the same way on every computer."""
+def lines_of(
+    image: np.ndarray, hole: np.ndarray, source: np.ndarray, seed: int, progress: Progress, cancel: Cancel
+) -> np.ndarray:
+    """The lines of the picture around the hole, found in the same way on every computer.
+
+    PatchMatch fills the hole for it, so that its rim is no line, in whatever texture it lies.
+
+    Args:
+        image: float32, 3 x H x W in [0, 1].
+        hole, source: bool, H x W.
+        seed, progress, cancel: see `Model.fill`.
+
+    Returns:
+        bool, H x W; none in the hole.
+    """
     import torch
 
     from . import guidance
-    from .layers.membrane import membrane
 
     def watch(share: float) -> None:
         if cancel():
             raise Cancelled
 
-    closed = torch.from_numpy(membrane(image, hole))[None]  # the hole's rim is no line
-    return guidance.sketch(closed, guidance.detector("gradients"), watch=watch)[0, 0].numpy() > 0
+    whole = pieces(image, hole, source, seed, progress, cancel)
+    found = guidance.sketch(torch.from_numpy(whole)[None], guidance.detector("gradients"), watch=watch)
+    return (found[0, 0].numpy() > 0) & ~hole
 
 
-def _copied(
+def pieces(
+    image: np.ndarray, hole: np.ndarray, source: np.ndarray, seed: int, progress: Progress, cancel: Cancel
+) -> np.ndarray:
+    """PatchMatch's fill, float32 3 x H x W; arguments as of `lines_of`."""
+    shown = image[None], hole[None, None]
+    return PatchMatch().fill(*shown, seed=seed, progress=progress, cancel=cancel, source=source[None, None])[
+        0
+    ]
+
+
+def copied(
     image: np.ndarray,
     hole: np.ndarray,
     source: np.ndarray,
@@ -150,15 +173,24 @@ def _copied(
     seed: int,
     progress: Progress,
     cancel: Cancel,
+    sure: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Pieces of the picture that fit lines and guess."""
+    """Pieces of the picture that fit lines and guess.
+
+    Args:
+        image: float32, 3 x H x W in [0, 1].
+        hole, source, lines: bool, H x W.
+        guess: float32, 3 x H x W in [0, 1]; the picture, with smooth colours in the hole.
+        seed, progress, cancel: see `Model.fill`.
+        sure: see `GuidedCompletion`.
+
+    Returns:
+        float32, 3 x H x W in [0, 1].
+    """
     from .layers.guided import GuidedCompletion
 
-    def report(fraction: float, stage: str) -> None:
-        progress(_DRAWN + (1 - _DRAWN) * fraction, stage)
-
     with ThreadPoolExecutor(PatchMatch().threads, "sketcher") as pool:
-        way = GuidedCompletion(pool, seed, report, cancel, lines, guess)
+        way = GuidedCompletion(pool, seed, progress, cancel, lines, guess, sure)
         return way.follow(image, hole.astype(np.uint8), source.astype(np.uint8))
 
 

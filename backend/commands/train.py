@@ -64,8 +64,8 @@ def train(
     resume: bool,
     **changes: object,
 ) -> None:
-    """Teach the network MODEL (lama, pconv, deepfill, sc-fegan, context-encoder, deepcreampy, finisher; or a
-    TOML file of settings of your own).
+    """Teach the network MODEL (lama, pconv, deepfill, sc-fegan, context-encoder, deepcreampy, finisher,
+    liner; or a TOML file of settings of your own).
 
     With torchrun it runs on several graphics processors or machines. What it learned is `weights.safetensors`
     in the folder of the run, which `ai-inpaint models import` takes.

@@ -18,7 +18,7 @@ from ..base import Cancel, Progress
 from . import levels, nnf
 from .completion import Completion, Level, Pyramid, colours_of
 
-LINE, TINT = np.float32(0.6), np.float32(0.35)  # what the two channels count against colours
+LINE, TINT = np.float32(1.2), np.float32(0.7)  # what the two channels count against colours
 BESIDE = 1.5  # px of every level; deviation over which a line is felt beside it
 SOFT = 3.0  # px of every level; deviation over which the tint is taken
 DRAWN = np.float32(0.1)  # weight in the distance of a hole's pixels that are near a line
@@ -36,17 +36,23 @@ class GuidedCompletion(Completion):
         cancel: Cancel,
         lines: np.ndarray,
         guess: np.ndarray,
+        sure: np.ndarray | None = None,
     ) -> None:
         """
         Args:
             pool, seed, progress, cancel: as of `Completion`.
             lines: bool, H x W; those of the picture, and in the hole those that are drawn.
             guess: float32, 3 x H x W in [0, 1]; the picture, with smooth colours in the hole.
+            sure: bool, H x W; where the hole's guide counts, elsewhere it is voted like colours. None is
+                everywhere.
         """
         super().__init__(pool, seed, progress, cancel)
         self._lines, self._guess = lines, guess
+        self._sure = np.ones_like(lines) if sure is None else sure
         self._guides: list[np.ndarray] = []
         self._guide = np.empty(0, np.float32)
+        self._fixed: list[np.ndarray] = []
+        self._held = np.empty(0, bool)
 
     def follow(self, image: np.ndarray, hole: np.ndarray, allowed: np.ndarray) -> np.ndarray:
         """Fill the hole.
@@ -63,6 +69,7 @@ class GuidedCompletion(Completion):
         np.copyto(pixels[..., : levels.COLOURS], image.transpose(1, 2, 0), where=hole[..., None] == 0)
         pyramid = self._pyramid(pixels, 1 - hole, allowed, 0)
         self._guides = guides(self._lines, tint(self._guess), len(pyramid))
+        self._fixed = held((hole == 0) | self._sure, len(pyramid))
         level = self._descend(pyramid, self._guess)
         self._finish(level)
         return np.clip(colours_of(level.field), 0, 1).transpose(2, 0, 1)
@@ -71,13 +78,13 @@ class GuidedCompletion(Completion):
         return super()._iterations(number, False)  # from the coarsest level on, as without a guess
 
     def _level(self, pyramid: Pyramid) -> Level:
-        self._guide = self._guides.pop()
+        self._guide, self._held = self._guides.pop(), self._fixed.pop()
         level = super()._level(pyramid)
         self._show(level)
         return level
 
     def _weight_of(self, level: Level) -> np.ndarray:
-        near = (self._guide[..., 0] > NEAR * LINE) & (level.hole > 0)
+        near = (self._guide[..., 0] > NEAR * LINE) & (level.hole > 0) & self._held
         return np.where(near, DRAWN, super()._weight_of(level))
 
     def _spread(self, level: Level) -> None:
@@ -92,7 +99,9 @@ class GuidedCompletion(Completion):
         """Write the guide into the field, padding and all."""
         field = level.field.reshape(len(level.field), -1, nnf.CHANNELS)
         around = (nnf.RADIUS, nnf.RADIUS)
-        field[..., levels.COLOURS : levels.FEATURES] = np.pad(self._guide, (around, around, (0, 0)), "edge")
+        padded = np.pad(self._guide, (around, around, (0, 0)), "edge")
+        where = np.pad(self._held, (around, around), constant_values=True)
+        np.copyto(field[..., levels.COLOURS : levels.FEATURES], padded, where=where[..., None])
 
 
 def guides(lines: np.ndarray, tints: np.ndarray, count: int) -> list[np.ndarray]:
@@ -114,6 +123,18 @@ def guides(lines: np.ndarray, tints: np.ndarray, count: int) -> list[np.ndarray]
         cells = ((lines.shape[0] + 1) // 2, 2, (lines.shape[1] + 1) // 2, 2)
         tints = np.pad(tints, grow, "edge").reshape(cells).mean(axis=(1, 3))
         lines = np.pad(lines, grow, "edge").reshape(cells).any(axis=(1, 3))
+    return found
+
+
+def held(certain: np.ndarray, count: int) -> list[np.ndarray]:
+    """Where the guide of every level counts, bool H x W: where it does for half of its pixels."""
+    found = []
+    share = certain.astype(np.float32)
+    for _ in range(count):
+        found.append(share >= 0.5)
+        grow = [(0, side % 2) for side in share.shape]
+        cells = ((share.shape[0] + 1) // 2, 2, (share.shape[1] + 1) // 2, 2)
+        share = np.pad(share, grow, "edge").reshape(cells).mean(axis=(1, 3))
     return found
 
 

@@ -42,10 +42,10 @@ class Block(nn.Module):
 class Redrawing(nn.Module):
     """Three steps down, three blocks that look far, three steps up."""
 
-    def __init__(self, inputs: int, width: int = 24) -> None:
+    def __init__(self, inputs: int, outputs: int, width: int = 24) -> None:
         """
         Args:
-            inputs: channels that are shown.
+            inputs, outputs: channels that are shown, and answered.
             width: channels at half the size; twice and four times as many deeper down.
         """
         super().__init__()
@@ -63,7 +63,7 @@ class Redrawing(nn.Module):
         self.middle_again = Block(wide)
         self.up1 = nn.Conv2d(wide + width, width, 3, padding=1)
         self.near_again = Block(width)
-        self.leave = nn.Conv2d(width, 4 * 3, 3, padding=1)
+        self.leave = nn.Conv2d(width, 4 * outputs, 3, padding=1)
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, _LEAK)
@@ -78,7 +78,7 @@ class Redrawing(nn.Module):
             x: N x C x H x W, sides multiples of `MULTIPLE`, values around [-1, 1].
 
         Returns:
-            N x 3 x H x W: what is to be added to a guess in [0, 1].
+            N x C x H x W; 0 to begin with.
         """
         near = self.near(self.enter(functional.pixel_unshuffle(x, 2)))
         middle = self.middle(self.down1(rectified(near)))

@@ -235,6 +235,32 @@ def _turned(folder: Path) -> Shown:
     ]
 
 
+RIDGE = [(438, 100), (470, 84), (505, 74), (540, 46), (566, 38), (598, 62), (640, 74), (668, 94), (704, 106)]
+
+
+def _ridge(folder: Path) -> None:
+    _photograph(folder)
+    size = Image.open(PHOTOGRAPH).size
+    mask, lines = Image.new("L", size), Image.new("RGBA", size)
+    outline = [(438, 70), (560, 18), (704, 76), (712, 150), (570, 190), (438, 140)]
+    ImageDraw.Draw(mask).polygon(outline, 255)
+    ImageDraw.Draw(lines).line(RIDGE, (0, 0, 0, 255), 2)
+    mask.save(folder / "mask.png")
+    lines.save(folder / "lines.png")
+
+
+def _redrawn(folder: Path) -> Shown:
+    part = (300, 0, 850, 360)
+    drawn = opened(folder / "photo.jpg")
+    drawn.paste("white", mask=Image.open(folder / "mask.png"))
+    lines = Image.open(folder / "lines.png")
+    drawn.paste(lines, mask=lines)
+    return [
+        ("mask.png (white), lines.png", drawn.crop(part)),
+        ("summit.jpg", opened(folder / "summit.jpg").crop(part)),
+    ]
+
+
 RECIPES = (
     Recipe(
         "object",
@@ -291,6 +317,13 @@ RECIPES = (
         "ai-inpaint sketch photo.jpg -o lines.png",
         _photograph,
         _sketch,
+    ),
+    Recipe(
+        "redraw",
+        "Draw what should come",
+        "ai-inpaint run photo.jpg mask.png --sketch lines.png -o summit.jpg",
+        _ridge,
+        _redrawn,
     ),
     Recipe(
         "tile",

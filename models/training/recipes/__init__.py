@@ -36,7 +36,7 @@ RECIPES: dict[str, str] = {
     "context-encoder": "context_encoder:ContextEncoderRecipe",
     "deepcreampy": "deepcreampy:DeepCreamPyRecipe",
     "finisher": "finisher:FinisherRecipe",
-    "inker": "inker:InkerRecipe",
+    "liner": "liner:LinerRecipe",
 }
 """Name to `module:class`."""
 
