@@ -119,10 +119,7 @@ def guides(lines: np.ndarray, tints: np.ndarray, count: int) -> list[np.ndarray]
             near = np.exp(-((ndimage.distance_transform_edt(~lines) / BESIDE) ** 2) / 2)
         soft = ndimage.gaussian_filter(tints, SOFT, mode="nearest")
         found.append(np.stack([LINE * near, TINT * soft], axis=2).astype(np.float32))
-        grow = [(0, side % 2) for side in lines.shape]
-        cells = ((lines.shape[0] + 1) // 2, 2, (lines.shape[1] + 1) // 2, 2)
-        tints = np.pad(tints, grow, "edge").reshape(cells).mean(axis=(1, 3))
-        lines = np.pad(lines, grow, "edge").reshape(cells).any(axis=(1, 3))
+        tints, lines = _fours(tints).mean(axis=(1, 3)), _fours(lines).max(axis=(1, 3))
     return found
 
 
@@ -132,10 +129,14 @@ def held(certain: np.ndarray, count: int) -> list[np.ndarray]:
     share = certain.astype(np.float32)
     for _ in range(count):
         found.append(share >= 0.5)
-        grow = [(0, side % 2) for side in share.shape]
-        cells = ((share.shape[0] + 1) // 2, 2, (share.shape[1] + 1) // 2, 2)
-        share = np.pad(share, grow, "edge").reshape(cells).mean(axis=(1, 3))
+        share = _fours(share).mean(axis=(1, 3))
     return found
+
+
+def _fours(plane: np.ndarray) -> np.ndarray:
+    """A plane in squares of four pixels, h x 2 x w x 2; its border is repeated where sides are odd."""
+    height, width = ((side + 1) // 2 for side in plane.shape)
+    return np.pad(plane, [(0, side % 2) for side in plane.shape], "edge").reshape(height, 2, width, 2)
 
 
 def tint(picture: np.ndarray) -> np.ndarray:

@@ -67,7 +67,8 @@ class Redrawing(nn.Module):
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, _LEAK)
-                nn.init.zeros_(layer.bias)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
         silent = [self.leave, *(layer.second for layer in self.modules() if isinstance(layer, Block))]
         for layer in silent:
             nn.init.zeros_(layer.weight)

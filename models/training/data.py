@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -84,7 +85,7 @@ class Kept:
         """
         path = Path(self.folder) / f"{n % self.count:05d}.npz"
         if not path.exists():
-            made = {name: _packed(tensor) for name, tensor in make(n % self.count).items()}
+            made: dict[str, Any] = {name: _packed(tensor) for name, tensor in make(n % self.count).items()}
             path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_name(f"{path.name}.{os.getpid()}.part")
             with part.open("wb") as file:

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from ... import guidance
 from ...layers.membrane import membrane
+from ...layers.precision import channels_last
 from ...liner import Liner, channels
 from .base import Batch, Made, Prepare, Recipe, Terms
 
@@ -33,7 +34,7 @@ class LinerRecipe(Recipe):
     options: ClassVar[Mapping[str, Any]] = {"lines": "gradients"}
 
     def make_generator(self, build: Mapping[str, Any]) -> nn.Module:
-        return super().make_generator(build).to(memory_format=torch.channels_last)  # a quarter faster
+        return channels_last(super().make_generator(build))  # a quarter faster
 
     def preparation(self) -> Prepare:
         return functools.partial(add_lines, guidance.detector(self.chosen["lines"]).name)
