@@ -1,13 +1,14 @@
 """Which model fills which hole, where the user leaves the choice to us.
 
 Thin holes are closed smoothly, but for those in line art, whose lines a smooth fill cannot continue. For
-others there is PatchMatch, which is always there; and where weights of a
+others there is PatchMatch, in line art with the liner, which comes with the program; and where weights of a
 network are installed that suit the picture, that network. Only networks that continue a picture by itself
 are considered: neither those for faces nor those that want to be drawn for.
 
-What is measured and what is not: the bound between `smooth` and `patchmatch`, and how line art is told from
-photographs, come from pictures (see below). That a network which its authors show on photographs, or on
-comics, does better there than PatchMatch is what they publish, not what was measured here.
+What is measured and what is not: the bound between `smooth` and `patchmatch`, what the liner adds, and how
+line art is told from photographs, come from pictures (see below, and the liner's card). That a network which
+its authors show on photographs, or on comics, does better there than PatchMatch is what they publish, not
+what was measured here.
 """
 
 from __future__ import annotations
@@ -31,8 +32,10 @@ tests/benchmarks/pictures.csv: none of 40 reaches it in the half that was looked
 and 52 of 53 cartoons do (the stamps of Tux Paint). Of the cartoons saved as JPEG only 16 do, of the
 photographs none; what is not recognised is treated as a photograph."""
 
-_ARCHITECTURES = ("lama", "migan")  # the better first
+_ARCHITECTURES = ("lama", "migan", "liner")  # the better first
+_LINED = 340  # px; the liner takes a megapixel, three times as long and broad as such a hole
 _SMALL = 256  # px; MI-GAN sees 512 px: a hole with its surroundings has to fit in, or the fill is blurred
+_LARGEST = {"migan": _SMALL, "liner": _LINED}
 
 _STEP, _PLAIN, _WINDOW, _SIDE = 40, 1, 5, 2  # levels of 255, levels, px, px
 _DEEPEST = 64  # px; what lies deeper counts as this deep
@@ -79,10 +82,10 @@ def usable() -> list[Weights]:
 
 
 def _fits(weights: Weights, hole: np.ndarray) -> bool:
-    if weights.architecture != "migan":
+    if weights.architecture not in _LARGEST:
         return True
     rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
-    return max(rows[-1] - rows[0], columns[-1] - columns[0]) < _SMALL
+    return max(rows[-1] - rows[0], columns[-1] - columns[0]) < _LARGEST[weights.architecture]
 
 
 def _good_at(weights: Weights) -> tuple[str, ...]:

@@ -2,8 +2,8 @@
 
 Lines first, as in EdgeConnect (Nazeri et al. 2019, arXiv 1901.00212): a small network sees the lines around
 the hole, and the colours, and tells for every pixel of the hole how likely a line is there. What it is sure
-of becomes a drawing, and the rest is the sketcher's work (`sketcher`, `layers.guided`). Where it is not sure,
-the pieces decide, as they do without it.
+of becomes a drawing. Then PatchMatch fills, and where its fill lacks a line that is drawn, it is filled again
+as the sketcher does (`sketcher`, `layers.guided`). Everywhere else PatchMatch's fill stays.
 
 Trained here: see `training/recipes/liner.py`.
 """
@@ -25,11 +25,14 @@ from .layers.membrane import membrane
 from .layers.redrawing import MULTIPLE, Redrawing
 from .layers.size import SizeRule, fit
 from .network import NetworkModel
-from .sketcher import copied, lines_of, part_of, smooth_guess
+from .sketcher import copied, lines_of, part_of, pieces, smooth_guess
 
 _CHANNELS = 5
-_LINE, _NO_LINE = 0.4, 0.06  # chance from which, and up to which, it is sure
-_BESIDE = 3  # px around a sure line that are sure, too
+_LINE = 0.4  # chance from which it is sure
+_SAME = 2.5  # px; a line that is no farther away is the same
+_SHORTEST = 5  # px; of a line that is missing
+_AROUND = 10.0  # px around a missing line that are filled again
+_BESIDE = 3.0  # px around a line where the drawing counts
 _SIZE = SizeRule(multiple=MULTIPLE, minimum=64)
 _LOOKED, _TOLD = 0.4, 0.5  # of the progress: the picture's lines are known, and those of the hole
 
@@ -70,16 +73,19 @@ class Liner(NetworkModel):
         cancel: Cancel,
         **params: Any,
     ) -> np.ndarray:
-        known = lines_of(image, hole, source, seed, part_of(progress, 0.0, _LOOKED), cancel)
+        whole = pieces(image, hole, source, seed, part_of(progress, 0.0, _LOOKED), cancel)
         progress(_LOOKED, "drawing")
-        chance = self.chances(image, hole, known, cancel, params)
+        found = lines_of(whole, cancel)
+        chance = self.chances(image, hole, found & ~hole, cancel, params)
         drawn = thin((chance >= _LINE) & hole)
-        near = ndimage.binary_dilation(drawn, iterations=_BESIDE) if drawn.any() else drawn
-        sure = near | (ndimage.maximum_filter(chance, 2 * _BESIDE + 1) <= _NO_LINE)
-        nothing = np.zeros_like(hole)
-        guess = smooth_guess(image, hole, drawn, image, nothing)
+        again = hole & around(missing(drawn, found), _AROUND)
+        if not again.any():
+            return whole
+        lines = np.where(again, drawn, found)
+        guess = smooth_guess(whole, again, drawn, whole, np.zeros_like(hole))
         report = part_of(progress, _TOLD, 1.0)
-        return copied(image, hole, source, known | drawn, guess, seed, report, cancel, sure)
+        sure = around(drawn, _BESIDE)
+        return copied(whole, again, source, lines, guess, seed, report, cancel, sure)
 
     def chances(
         self,
@@ -104,6 +110,26 @@ class Liner(NetworkModel):
         with torch.inference_mode(), self._watched(lambda fraction, stage: None, cancel, params):
             told = self.network(channels(smooth, known, inside)).sigmoid() * inside
             return back(told)[0, 0].cpu().numpy()
+
+
+def missing(drawn: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Those pieces of drawn lines that a fill has no line for.
+
+    Args:
+        drawn, found: bool, H x W; lines that should be there, and those that are.
+    """
+    lacking = drawn & ~around(found, _SAME)
+    pieces_of, count = ndimage.label(lacking, np.ones((3, 3)))
+    long = np.bincount(pieces_of.ravel(), minlength=count + 1) >= _SHORTEST
+    long[0] = False
+    return long[pieces_of]
+
+
+def around(lines: np.ndarray, reach: float) -> np.ndarray:
+    """bool H x W: the pixels up to `reach` px from a line."""
+    if not lines.any():
+        return np.zeros_like(lines)
+    return ndimage.distance_transform_edt(~lines) <= reach
 
 
 def channels(smooth: Tensor, lines: Tensor, hole: Tensor) -> Tensor:

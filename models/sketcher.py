@@ -66,7 +66,9 @@ class Sketcher(Model):
         lines, start = drawn, 0.0
         if drawn.any():
             start = _LOOKED
-            lines = drawn | lines_of(image, hole, source, seed, part_of(progress, 0.0, start), cancel)
+            # Filled, so that the hole's rim is no line, in whatever texture it lies.
+            whole = pieces(image, hole, source, seed, part_of(progress, 0.0, start), cancel)
+            lines = drawn | (lines_of(whole, cancel) & ~hole)
         filled = copied(image, hole, source, lines, guess, seed, part_of(progress, start, 1.0), cancel)
         return toned(filled, guess, hole, drawn, painted) if painted.any() else filled
 
@@ -126,20 +128,15 @@ def smooth_guess(
     return membrane(known, left, drawn)
 
 
-def lines_of(
-    image: np.ndarray, hole: np.ndarray, source: np.ndarray, seed: int, progress: Progress, cancel: Cancel
-) -> np.ndarray:
-    """The lines of the picture around the hole, found in the same way on every computer.
-
-    PatchMatch fills the hole for it, so that its rim is no line, in whatever texture it lies.
+def lines_of(picture: np.ndarray, cancel: Cancel) -> np.ndarray:
+    """The lines of a picture, found in the same way on every computer.
 
     Args:
-        image: float32, 3 x H x W in [0, 1].
-        hole, source: bool, H x W.
-        seed, progress, cancel: see `Model.fill`.
+        picture: float32, 3 x H x W in [0, 1], complete.
+        cancel: see `Model.fill`.
 
     Returns:
-        bool, H x W; none in the hole.
+        bool, H x W.
     """
     import torch
 
@@ -149,15 +146,14 @@ def lines_of(
         if cancel():
             raise Cancelled
 
-    whole = pieces(image, hole, source, seed, progress, cancel)
-    found = guidance.sketch(torch.from_numpy(whole)[None], guidance.detector("gradients"), watch=watch)
-    return (found[0, 0].numpy() > 0) & ~hole
+    found = guidance.sketch(torch.from_numpy(picture)[None], guidance.detector("gradients"), watch=watch)
+    return found[0, 0].numpy() > 0
 
 
 def pieces(
     image: np.ndarray, hole: np.ndarray, source: np.ndarray, seed: int, progress: Progress, cancel: Cancel
 ) -> np.ndarray:
-    """PatchMatch's fill, float32 3 x H x W; arguments as of `lines_of`."""
+    """PatchMatch's fill, float32 3 x H x W; arguments as of `Model._fill_one`."""
     shown = image[None], hole[None, None]
     return PatchMatch().fill(*shown, seed=seed, progress=progress, cancel=cancel, source=source[None, None])[
         0

@@ -36,7 +36,7 @@ def sketch(
     OUT is a transparent picture of IMAGE's size with black lines, as "New Sketch Layer from Picture" makes
     it in the editors. Redraw it, and fill with:
 
-    ai-inpaint run IMAGE MASK --model sc-fegan --sketch OUT -o FILLED
+    ai-inpaint run IMAGE MASK --sketch OUT -o FILLED
     """
     from .. import api, files
 

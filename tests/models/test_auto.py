@@ -167,6 +167,7 @@ def weights(name: str, architecture: str = "lama", *good_at: str) -> Weights:
 
 PHOTO, COMIC = weights("photo", "lama", "photo", "texture"), weights("comic", "lama", "comic")
 SMALL, FACE, OWN = weights("small", "migan", "photo"), weights("face", "migan", "face"), weights("own")
+LINER = weights("liner", "liner", "comic")
 HOLE, LARGE = np.ones((40, 40), bool), np.ones((400, 300), bool)
 
 
@@ -183,7 +184,16 @@ def test_a_network_that_suits_the_picture_is_chosen() -> None:
     assert picked(HOLE, photograph(), OWN) == "own", "what is not said is the architecture's usual"
 
 
+def test_lines_are_continued_in_line_art() -> None:
+    assert picked(HOLE, cartoon(), LINER) == "liner"
+    assert picked(HOLE, cartoon(), COMIC, LINER) == "comic", "a network that knows comics comes first"
+    assert picked(HOLE, cartoon(), PHOTO, LINER) == "liner"
+    assert picked(HOLE, photograph(), LINER) == "patchmatch"
+    assert picked(bar(4), cartoon(), LINER) == "patchmatch"
+
+
 def test_the_size_of_the_hole_counts() -> None:
+    assert picked(LARGE, cartoon(), LINER) == "patchmatch"
     assert picked(HOLE, photograph(), SMALL) == "small"
     assert picked(LARGE, photograph(), SMALL) == "patchmatch"
     assert picked(LARGE, photograph(), SMALL, PHOTO) == "photo"
@@ -204,8 +214,8 @@ def test_nobody_looks_at_the_picture_in_vain() -> None:
     assert choose(LARGE, look, [SMALL]) == "patchmatch"
 
 
-def test_without_weights_there_is_nothing_to_choose_from() -> None:
-    assert usable() == []
+def test_the_liner_is_always_there() -> None:
+    assert [one.name for one in usable()] == ["liner"]
 
 
 def test_the_card_promises_enough_surroundings_for_all_it_chooses_from() -> None:

@@ -11,7 +11,9 @@ from safetensors.torch import save_file
 
 import models
 from models.layers.redrawing import MULTIPLE, Redrawing
-from models.liner import Liner, channels
+from models.liner import Liner, around, channels, missing
+from models.patchmatch import PatchMatch
+from models.sketcher import lines_of
 from models.training.recipes.liner import add_lines, add_smooth
 
 
@@ -58,12 +60,33 @@ def test_a_line_that_it_is_sure_of_is_drawn(monkeypatch: pytest.MonkeyPatch) -> 
     assert np.abs(filled - image)[:, left].mean() < 0.05
 
 
-def test_where_it_is_not_sure_the_pieces_decide(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chances of a third everywhere: the fill is of the picture's pieces, with no guide."""
+def test_what_patchmatch_has_right_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no line is sure, and where it has the line that is drawn."""
     image, hole, _ = comic()
-    unsure = answering(monkeypatch, np.where(hole, 0.3, 0.0)).fill(image[None], hole[None, None])[0]
-    never = answering(monkeypatch, np.zeros(hole.shape)).fill(image[None], hole[None, None])[0]
-    assert np.isfinite(unsure).all() and not np.array_equal(unsure, never)
+    shown = image[None], hole[None, None]
+    pieces = PatchMatch().fill(*shown, seed=3)
+    unsure = answering(monkeypatch, np.where(hole, 0.3, 0.0)).fill(*shown, seed=3)
+    assert np.array_equal(unsure, pieces)
+    there = lines_of(pieces[0], lambda: False) & hole
+    assert np.array_equal(answering(monkeypatch, np.where(there, 0.9, 0.0)).fill(*shown, seed=3), pieces)
+
+
+def test_only_what_is_around_a_missing_line_is_filled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    image, hole, _ = comic()
+    shown = image[None], hole[None, None]
+    line = np.zeros_like(hole)
+    line[40:56, 45] = True
+    changed = answering(monkeypatch, np.where(line, 0.9, 0.0)).fill(*shown) != PatchMatch().fill(*shown)
+    assert changed.any() and not changed[..., ~around(line, 10)].any()
+
+
+def test_a_line_is_missing_where_none_is_near() -> None:
+    drawn, found = np.zeros((40, 60), bool), np.zeros((40, 60), bool)
+    drawn[10, 5:50], found[12, 5:30] = True, True
+    drawn[30, 5:8] = True  # too short
+    lacking = missing(drawn, found)
+    assert lacking[10, 34:50].all() and not lacking[10, :30].any() and not lacking[30].any()
+    assert not missing(drawn, drawn).any() and not missing(found & False, found).any()
 
 
 def test_chances_are_of_the_hole_and_know_nothing_of_it() -> None:
