@@ -37,10 +37,10 @@ def picked(plain: bool, **options: object) -> str:
 def test_installed_weights_are_used_for_what_they_are_good_at(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert picked(plain=True) == "patchmatch", "lines are not continued smoothly"
+    assert picked(plain=True) == "patchmatch+liner", "lines are not continued smoothly"
     assert picked(plain=False) == "smooth+patchmatch"
     store.import_weights(small_lama(folder / "one.ckpt"), lambda *_: None, "for-photos")
-    assert picked(plain=True) == "patchmatch+for-photos"
+    assert picked(plain=True) == "patchmatch+liner", "lines are not for that one"
     assert picked(plain=False) == "smooth+for-photos"
     comic = small_lama(folder / "two.ckpt", seed=1)
     write_zoo(folder / "zoo.toml", "https://example.org", comic.read_bytes(), good_at=["comic"])

@@ -80,7 +80,7 @@ def strokes(truth: np.ndarray, hole: np.ndarray) -> np.ndarray:
 
 
 @click.command()
-@click.option("--model", default="sc-fegan", show_default=True, help="A model that takes guidance.")
+@click.option("--model", default="sketcher", show_default=True, help="A model that takes guidance.")
 @click.option("--beside", default="patchmatch", show_default=True, help="Models without, by commas.")
 @click.option("--cache", type=click.Path(path_type=Path), default=None, help="Folder of the pictures.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path(".cache/benchmarks"), show_default=True)
