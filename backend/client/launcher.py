@@ -63,6 +63,7 @@ def launch(
     started = time.monotonic()
     child: Optional[subprocess.Popen[bytes]] = _start(installation, folder)
     ended = told = 0.0
+    refused = ""  # what one said that found another running; the next one begins the log anew
     while True:
         now = time.monotonic()
         if progress is not None and now - told >= 0.5:
@@ -76,11 +77,11 @@ def launch(
         if code is not None and code != ALREADY_RUNNING:
             raise _failed(f"The backend ended as soon as it was started (exit code {code}).", folder)
         if code is not None:
-            child, ended = None, now
+            child, ended, refused = None, now, _said(folder)
         if child is None and now - ended > _START_AGAIN:
             child = _start(installation, folder)
         if now - started > timeout:
-            raise _failed(f"The backend did not answer within {timeout:.0f} seconds.", folder)
+            raise _failed(f"The backend did not answer within {timeout:.0f} seconds.", folder, refused)
         time.sleep(_LOOK_EVERY)
 
 
@@ -157,11 +158,16 @@ def _start(installation: Mapping[str, str], folder: Path) -> subprocess.Popen[by
     return child
 
 
-def _failed(what: str, folder: Path) -> InpaintError:
+def _said(folder: Path) -> str:
+    """What the backend that was started last has said."""
     try:
-        said = paths.launch_log_file(folder).read_bytes()[-_TAIL_BYTES:].decode("utf-8", "replace").strip()
+        return paths.launch_log_file(folder).read_bytes()[-_TAIL_BYTES:].decode("utf-8", "replace").strip()
     except OSError:
-        said = ""
+        return ""
+
+
+def _failed(what: str, folder: Path, before: str = "") -> InpaintError:
+    said = _said(folder) or before
     if said:
         what += " It said: " + said
     return InpaintError(

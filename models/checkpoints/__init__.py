@@ -141,11 +141,12 @@ def _read(place: Path) -> tuple[Mapping[str, dict[str, Tensor]], str, Mapping[st
                 check_archive(archive)
                 return {"": hdf5.read(place, read_member(archive, keras[0]))}, "hdf5", {}
             return *torch_files.read_zip(archive), {}
-    if start[:1] == b"\x80":
-        return torch_files.read_legacy(place), "torch-legacy", {}
-    if start[8:9] == b"{":
+    # Before the next, for the length of its head, with which such a file begins, can begin as a pickle does.
+    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= place.stat().st_size - 8:
         tensors, told = arrays.read_safetensors(place)
         return {"": tensors}, "safetensors", told
+    if start[:1] == b"\x80":
+        return torch_files.read_legacy(place), "torch-legacy", {}
     if start[:8] == hdf5.SIGNATURE:
         return {"": hdf5.read(place)}, "hdf5", {}
     if torch7.starts_like(start):

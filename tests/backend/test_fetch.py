@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -315,7 +316,10 @@ def test_an_imported_model_is_usable_at_once(server: Any, folder: Path, tmp_path
     assert result.type == "result" and result.fields["model"] == "mine"
     seen = card(client, "mine")
     assert seen is not None and seen["installed"] and seen["architecture"] == "lama"
-    assert [worker["models"] for worker in client.ask("status").fields["workers"]] == [["patient", "mine"]]
+    deadline = time.monotonic() + 10  # what is loaded is told after the result
+    while [worker["models"] for worker in client.ask("status").fields["workers"]] != [["patient", "mine"]]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     # Other weights under the same name are other weights.
     first = bytes(result.buffers["candidate:0"].data)
     assert first == bytes(client.answer(client.inpaint("mine", side=64)).buffers["candidate:0"].data)

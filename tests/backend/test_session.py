@@ -207,7 +207,7 @@ def test_a_backend_that_cannot_be_found_is_not_started_twice(home: Path) -> None
     Session.connect().close()
     paths.connection_file().unlink()
     with pytest.raises(InpaintError) as caught:
-        Session.connect(timeout=60)
+        Session.connect(timeout=10)
     assert caught.value.code == LAUNCH_FAILED and "runs already" in caught.value.message
     assert len(backends(home)) == 1
 

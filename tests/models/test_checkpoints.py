@@ -190,6 +190,16 @@ def test_safetensors(tmp_path: Path) -> None:
     assert same(read, expected)
 
 
+def test_safetensors_that_begin_like_a_pickle(tmp_path: Path) -> None:
+    """The length of the head comes first: of 640 bytes it is 80 02, a pickle's first."""
+    header = {"__metadata__": {"note": ""}, "a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}
+    header["__metadata__"]["note"] = "x" * (640 - len(json.dumps(header)))
+    data = safetensors(header, np.float32(2.5).tobytes())
+    assert data[:2] == b"\x80\x02"
+    (tmp_path / "w.safetensors").write_bytes(data)
+    assert checkpoints.read(tmp_path / "w.safetensors").tensors["a"].item() == 2.5
+
+
 def test_npz_with_slashes_in_names(tmp_path: Path) -> None:
     arrays = {"net/conv/kernel:0": np.arange(8, dtype=">f4").reshape(2, 4), "net/conv/bias": np.ones(2, "f2")}
     np.savez_compressed(tmp_path / "w.npz", **arrays, note=np.array("made by somebody"))

@@ -76,7 +76,7 @@ def test_one_step_back_is_the_selection_that_was_there(told: Told) -> None:
 def test_and_filled(told: Told) -> None:
     filled = told.pixels("marked.filled")[..., :3].astype(int)
     assert pages.greenness(pages.marked()).max() == 255
-    assert told["marked"]["fill"] == "PatchMatch, seed 0" and pages.greenness(filled).max() < 60
+    assert told["marked"]["fill"] == "Liner, seed 0" and pages.greenness(filled).max() < 60
 
 
 def test_what_is_looked_at_is_what_is_seen(told: Told, tmp_path: Path) -> None:
