@@ -22,8 +22,8 @@ from .base import Cancel, Progress
 from .catalogue import LINER
 from .guidance.thinning import thin
 from .layers.membrane import membrane
-from .layers.redrawing import MULTIPLE, Redrawing
 from .layers.size import SizeRule, fit
+from .layers.unet import MULTIPLE, UNet
 from .network import NetworkModel
 from .sketcher import copied, lines_of, part_of, pieces, smooth_guess
 
@@ -53,7 +53,7 @@ class Liner(NetworkModel):
 
     @classmethod
     def build(cls, width: int = 24) -> nn.Module:
-        return Redrawing(_CHANNELS, 1, width)
+        return UNet(_CHANNELS, 1, width)
 
     @classmethod
     def translate(cls, tensors: dict[str, Tensor], **settings: Any) -> dict[str, Tensor]:

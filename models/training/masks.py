@@ -282,7 +282,6 @@ KINDS: dict[str, Callable[[int, int, np.random.Generator], np.ndarray]] = {
     "bars": bars,
     "mosaic": lambda height, width, rng: mosaic(height, width, rng)[0],
     "centre": centre,
-    "comic": _mixed({"bars": 3, "brush": 2, "outline": 2, "lama-thin": 1, "lama-medium": 1, "walk": 1}),
     "mixed": _mixed({"lama": 4, "brush": 2, "outline": 2, "walk": 1, "lama-thin": 1}),
 }
 """Every kind of hole by its name; "mixed" is what a network for any hole learns from."""

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 import models
-from models.layers.redrawing import MULTIPLE, Redrawing
+from models.layers.unet import MULTIPLE, UNet
 from models.liner import Liner, around, channels, missing
 from models.patchmatch import PatchMatch
 from models.sketcher import lines_of
@@ -20,7 +20,7 @@ from models.training.recipes.liner import add_lines, add_smooth
 def taught(seed: int = 0) -> torch.nn.Module:
     """With random weights."""
     torch.manual_seed(seed)
-    made = Redrawing(5, 1, 8)
+    made = UNet(5, 1, 8)
     with torch.no_grad():
         for value in made.parameters():
             value.add_(0.03 * torch.randn_like(value))
@@ -110,7 +110,7 @@ def test_its_weights_are_recognised_in_half_precision(tmp_path: Path) -> None:
 
 
 def test_the_network_begins_undecided_and_sees_far() -> None:
-    fresh, made = Redrawing(5, 1, 8), taught()
+    fresh, made = UNet(5, 1, 8), taught()
     x = torch.randn(1, 5, 8 * MULTIPLE, 8 * MULTIPLE, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         assert not fresh(x).any()

@@ -4,8 +4,6 @@ Features are costly: they are computed only where there is something to see.
 
 Terms, all means over the windows' hole pixels:
     hole: |difference|.
-    squared: difference², which unlike the others moves a guess that is mostly right.
-    slopes: |difference| of the differences to the right and downwards.
     perceptual: squared difference of VGG features of unit length (Zhang 2018, arXiv 1801.03924,
         section 3, without its learnt weights), summed over layers.
     style: squared difference of their correlations, summed over layers.
@@ -14,7 +12,7 @@ Terms, all means over the windows' hole pixels:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -23,7 +21,7 @@ from torch.nn import functional
 from ...finisher import roughness
 from .base import Recipe, Terms
 
-TERMS = ("hole", "squared", "slopes", "perceptual", "style", "sharpness")
+TERMS = ("hole", "perceptual", "style", "sharpness")
 
 _FEATURES = ("perceptual", "style")
 
@@ -36,16 +34,15 @@ def compared(recipe: Recipe, fill: Tensor, truth: Tensor, hole: Tensor, side: in
         fill, truth: N x 3 x H x W in [0, 1].
         hole: N x 1 x H x W in {0, 1}.
         side: of a window, px.
-        count: windows of each picture; 0 takes whole pictures, and one window of every second for the
-            features.
+        count: windows of each picture.
     """
-    if not count:
-        terms = recipe.weigh(_plain(fill, truth, hole))
-        fill, truth, hole = (tensor[: max(len(tensor) // 2, 1)] for tensor in (fill, truth, hole))
-        fill, truth, hole = cut((fill, truth, hole), hole, side, 1)
-    else:
-        fill, truth, hole = cut((fill, truth, hole), hole, side, count)
-        terms = recipe.weigh(_plain(fill, truth, hole))
+    fill, truth, hole = cut((fill, truth, hole), hole, side, count)
+    terms = recipe.weigh(
+        {
+            "hole": lambda: mean_inside((fill - truth).abs().mean(1, keepdim=True), hole),
+            "sharpness": lambda: sharpness(fill, truth, hole),
+        }
+    )
     if any(recipe.weights[name] for name in _FEATURES):
         with torch.no_grad():
             wanted = [functional.normalize(layer, dim=1) for layer in recipe.features(truth).values()]
@@ -59,16 +56,6 @@ def compared(recipe: Recipe, fill: Tensor, truth: Tensor, hole: Tensor, side: in
             )
         )
     return terms
-
-
-def _plain(fill: Tensor, truth: Tensor, hole: Tensor) -> dict[str, Callable[[], Tensor]]:
-    """The terms that look at pixels."""
-    return {
-        "hole": lambda: mean_inside((fill - truth).abs().mean(1, keepdim=True), hole),
-        "squared": lambda: mean_inside((fill - truth).square().mean(1, keepdim=True), hole),
-        "slopes": lambda: slopes(fill - truth, hole),
-        "sharpness": lambda: sharpness(fill, truth, hole),
-    }
 
 
 def cut(tensors: Sequence[Tensor], hole: Tensor, side: int, count: int) -> list[Tensor]:
@@ -95,15 +82,6 @@ def windows(hole: Tensor, side: int, count: int) -> list[tuple[int, int, int]]:
 def mean_inside(x: Tensor, weight: Tensor) -> Tensor:
     """Mean over pixels, weighted, of each picture, and over pictures; `x` has one channel."""
     return ((x * weight).sum((1, 2, 3)) / weight.sum((1, 2, 3)).clamp(min=1e-3)).mean()
-
-
-def slopes(difference: Tensor, hole: Tensor) -> Tensor:
-    """Mean of what the slopes differ by, where the hole is on either side."""
-    across = (difference[..., 1:] - difference[..., :-1]).abs().mean(1, keepdim=True)
-    down = (difference[..., 1:, :] - difference[..., :-1, :]).abs().mean(1, keepdim=True)
-    beside = torch.maximum(hole[..., 1:], hole[..., :-1])
-    below = torch.maximum(hole[..., 1:, :], hole[..., :-1, :])
-    return mean_inside(across, beside) + mean_inside(down, below)
 
 
 def sharpness(fill: Tensor, truth: Tensor, hole: Tensor) -> Tensor:
