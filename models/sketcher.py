@@ -226,9 +226,9 @@ def toned(
 
 
 def prepare() -> None:
-    """Compile the membrane, and keep it on disk, so that nobody's first fill waits for it."""
-    from .layers.membrane import membrane
-
-    hole = np.zeros((16, 16), dtype=bool)
-    hole[4:12, 4:12] = True
-    membrane(np.zeros((3, 16, 16), np.float32), hole)
+    """Compile all that is compiled, and keep it on disk, so that nobody's first fill waits for it."""
+    picture = np.random.default_rng(0).random((1, 3, 64, 64), dtype=np.float32)
+    hole, lines = np.zeros((1, 1, 64, 64), dtype=bool), np.zeros((1, 2, 64, 64), np.float32)
+    hole[..., 24:40, 24:40] = True
+    lines[:, 1, 32] = 1
+    Sketcher().fill(picture, hole, guidance={"sketch": lines})
