@@ -33,9 +33,10 @@ and 52 of 53 cartoons do (the stamps of Tux Paint). Of the cartoons saved as JPE
 photographs none; what is not recognised is treated as a photograph."""
 
 _ARCHITECTURES = ("lama", "migan", "liner")  # the better first
-_LINED = 340  # px; the liner takes a megapixel, three times as long and broad as such a hole
-_SMALL = 256  # px; MI-GAN sees 512 px: a hole with its surroundings has to fit in, or the fill is blurred
-_LARGEST = {"migan": _SMALL, "liner": _LINED}
+_LARGEST = {
+    "migan": 256,  # px; it sees 512 px: a hole with its surroundings has to fit in, or the fill is blurred
+    "liner": 340,  # px; it takes a megapixel, three times as long and broad as such a hole
+}
 
 _STEP, _PLAIN, _WINDOW, _SIDE = 40, 1, 5, 2  # levels of 255, levels, px, px
 _DEEPEST = 64  # px; what lies deeper counts as this deep

@@ -28,6 +28,11 @@ Cancel = Callable[[], bool]
 """Asked often (at least every half second of work); true means: stop now."""
 
 
+def part_of(progress: Progress, start: float, end: float) -> Progress:
+    """What reports a part of the work as a part of the whole."""
+    return lambda fraction, stage: progress(start + (end - start) * fraction, stage)
+
+
 class FillError(Exception):
     """A picture could not be filled: what went wrong, and what the user can do about it.
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .base import Cancel, Cancelled, Progress
+from .base import Cancel, Cancelled, Progress, part_of
 from .catalogue import FINISHER
 from .layers.blocks import blocks
 from .network import NetworkModel
@@ -213,13 +213,10 @@ def fills(
         Two float32 arrays, 3 x H x W.
     """
 
-    def report(start: float, end: float) -> Progress:
-        return lambda fraction, stage: progress(start + (end - start) * fraction, stage)
-
     shown = image[None], hole[None, None]
     allowed = source[None, None]
-    smooth = SmoothFill().fill(*shown, progress=report(0, _SMOOTH), cancel=cancel, source=allowed)
+    smooth = SmoothFill().fill(*shown, progress=part_of(progress, 0, _SMOOTH), cancel=cancel, source=allowed)
     matched = PatchMatch().fill(
-        *shown, seed=seed, progress=report(_SMOOTH, _MATCHED), cancel=cancel, source=allowed
+        *shown, seed=seed, progress=part_of(progress, _SMOOTH, _MATCHED), cancel=cancel, source=allowed
     )
     return smooth[0], matched[0]

@@ -18,14 +18,15 @@ import torch
 from scipy import ndimage
 from torch import Tensor, nn
 
-from .base import Cancel, Progress
+from .base import Cancel, Progress, part_of
 from .catalogue import LINER
+from .guidance.sketch import without_crumbs
 from .guidance.thinning import thin
 from .layers.membrane import membrane
 from .layers.size import SizeRule, fit
 from .layers.unet import MULTIPLE, UNet
 from .network import NetworkModel
-from .sketcher import copied, lines_of, part_of, pieces, smooth_guess
+from .sketcher import copied, lines_of, pieces, smooth_guess
 
 _CHANNELS = 5
 _LINE = 0.4  # chance from which it is sure
@@ -118,11 +119,7 @@ def missing(drawn: np.ndarray, found: np.ndarray) -> np.ndarray:
     Args:
         drawn, found: bool, H x W; lines that should be there, and those that are.
     """
-    lacking = drawn & ~around(found, _SAME)
-    pieces_of, count = ndimage.label(lacking, np.ones((3, 3)))
-    long = np.bincount(pieces_of.ravel(), minlength=count + 1) >= _SHORTEST
-    long[0] = False
-    return long[pieces_of]
+    return without_crumbs(drawn & ~around(found, _SAME), _SHORTEST)
 
 
 def around(lines: np.ndarray, reach: float) -> np.ndarray:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import Cancel, Card, Model, Param, Progress, sources
+from .base import Cancel, Card, Model, Param, Progress, part_of, sources
 
 
 class PatchMatch(Model):
@@ -159,9 +159,7 @@ class PatchMatch(Model):
                 if guess is not None:
                     image, guided, start = guess, True, 0.5
 
-            def rest(part: float, stage: str) -> None:
-                progress(start + (1 - start) * part, stage)
-
+            rest = part_of(progress, start, 1.0)
             completion = LargeCompletion(pool, seed, rest, cancel, sharp=start > 0)
             return completion.run(image, inside, allowed, guided)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import Cancel, Cancelled, Card, Model, Progress
+from .base import Cancel, Cancelled, Card, Model, Progress, part_of
 from .patchmatch import PatchMatch
 
 _BLUR = 5.0  # px; deviation over which copied pieces are brought to a painted colour
@@ -71,11 +71,6 @@ class Sketcher(Model):
             lines = drawn | (lines_of(whole, cancel) & ~hole)
         filled = copied(image, hole, source, lines, guess, seed, part_of(progress, start, 1.0), cancel)
         return toned(filled, guess, hole, drawn, painted) if painted.any() else filled
-
-
-def part_of(progress: Progress, start: float, end: float) -> Progress:
-    """What reports a part of the work as a part of the whole."""
-    return lambda fraction, stage: progress(start + (end - start) * fraction, stage)
 
 
 def drawing(

@@ -80,10 +80,11 @@ def _draw(strength: np.ndarray, faint: float, strong: float, least: float) -> np
     strongest = ndimage.maximum(smooth, pieces, np.arange(count + 1))
     kept = np.asarray(strongest) >= strong
     kept[0] = False
-    return _without_crumbs(thin(kept[pieces]), least)
+    return without_crumbs(thin(kept[pieces]), least)
 
 
-def _without_crumbs(ridges: np.ndarray, least: float) -> np.ndarray:
+def without_crumbs(ridges: np.ndarray, least: float) -> np.ndarray:
+    """Lines, bool H x W, without the pieces of fewer than `least` px."""
     pieces, count = ndimage.label(ridges, _EIGHT)
     long = np.bincount(pieces.ravel(), minlength=count + 1) >= least
     long[0] = False

@@ -14,8 +14,7 @@ from models import finisher
 from models.finisher import Finisher
 from models.patchmatch import PatchMatch
 from models.smooth import SmoothFill
-from models.training.recipes import windows as training
-from models.training.recipes.finisher import add_fills
+from models.training.recipes import finisher as training
 
 
 def network(seed: int = 0, width: int = 8) -> finisher.FinisherNetwork:
@@ -183,7 +182,7 @@ def test_both_fills_of_a_sample_keep_the_picture_and_do_not_know_the_truth() -> 
         for picture in (image, spoilt)
     ]
     for sample in samples:
-        add_fills(sample, np.random.default_rng(0))
+        training.add_fills(sample, np.random.default_rng(0))
     for name in ("smooth", "matched"):
         first, second = (sample[name].numpy() for sample in samples)
         assert np.array_equal(first, second)
