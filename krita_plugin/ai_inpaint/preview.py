@@ -42,7 +42,8 @@ class Preview:
         whole = QtGui.QImage(pixels, *self._rect[2:], 4 * self._rect.width, kind.Format_RGBA8888)
         keep = QtCore.Qt.AspectRatioMode.KeepAspectRatio
         smooth = QtCore.Qt.TransformationMode.SmoothTransformation
-        self._view = whole.scaled(_WIDTH, _HEIGHT, keep, smooth)  # a copy: `pixels` may go
+        # A copy: `pixels` may go, and scaling to the same size would share them.
+        self._view = whole.scaled(_WIDTH, _HEIGHT, keep, smooth).copy()
         self._selected = self._outline(picture.grown(0, self._rect))
         self.widget.setMinimumHeight(self.height)
 

@@ -1,5 +1,6 @@
 """Uses the dialog as a user does, in a Python that has Qt; prints what came of it as JSON."""
 
+import gc
 import json
 import sys
 import types
@@ -139,6 +140,7 @@ told["cancelled_by_closing"] = len(cancelled)
 agreed = []
 windows.ask(None, "Fetch it?", "Fetch", lambda: agreed.append(True))
 windows.say(None, "A sentence.")
+gc.collect()  # dialogs without a parent are Python's: one collected while Qt's list is read would be a crash
 boxes = [one for one in application.topLevelWidgets() if isinstance(one, QMessageBox) and one.isVisible()]
 told["said"] = sorted(one.text() for one in boxes)
 press(next(one for one in boxes if one.text() == "Fetch it?"), "Fetch")
