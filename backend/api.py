@@ -7,7 +7,7 @@ result = inpaint(picture, mask)
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
@@ -20,6 +20,7 @@ from models.base import Cancel, Card, FillError, Model, Progress
 
 from . import pipeline
 from .imaging.composite import paste
+from .imaging.mosaic import Mosaic
 from .pipeline import PARAMS, SKETCH_PARAMS, Layer, Request, fill
 from .wire.errors import InpaintError
 from .wire.params import check_all
@@ -94,9 +95,12 @@ def inpaint_layers(
     device: str = "auto",
     progress: Progress | None = None,
     cancel: Cancel | None = None,
+    mosaics: Sequence[Mosaic] = (),
     **params: Any,
 ) -> list[Layer]:
     """As `inpaint`, but gives every candidate (setting `count`) as a layer to lay over the picture.
+
+    `mosaics`: see `pipeline.Request`.
 
     Raises:
         InpaintError: with a code, a sentence, and what to do.
@@ -111,6 +115,7 @@ def inpaint_layers(
             checked,
             None if source is None else np.asarray(source),
             {name: np.asarray(layer) for name, layer in (guidance or {}).items()},
+            mosaics,
         )
         with _filling:
             return fill(request, lambda name: _load(name, device), progress, cancel)

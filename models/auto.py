@@ -1,9 +1,10 @@
 """Which model fills which hole, where the user leaves the choice to us.
 
-Thin holes are closed smoothly, but for those in line art, whose lines a smooth fill cannot continue. For
-others there is PatchMatch, in line art with the liner, which comes with the program; and where weights of a
-network are installed that suit the picture, that network. Only networks that continue a picture by itself
-are considered: neither those for faces nor those that want to be drawn for.
+Where a mosaic is to be followed, PatchMatch does it. Thin holes are closed smoothly, but for those in line
+art, whose lines a smooth fill cannot continue. For others there is PatchMatch, in line art with the liner,
+which comes with the program; and where weights of a network are installed that suit the picture, that
+network. Only networks that continue a picture by itself are considered: neither those for faces nor those
+that want to be drawn for.
 
 What is measured and what is not: the bound between `smooth` and `patchmatch`, what the liner adds, and how
 line art is told from photographs, come from pictures (see below, and the liner's card). That a network which
@@ -55,14 +56,19 @@ CARD = Card(
 )
 
 
-def choose(hole: np.ndarray, drawn: Callable[[], bool], networks: Iterable[Weights] = ()) -> str:
+def choose(
+    hole: np.ndarray, drawn: Callable[[], bool], networks: Iterable[Weights] = (), mosaic: bool = False
+) -> str:
     """The name of the model for one connected hole.
 
     Args:
         hole: bool, H x W, one connected region; its surroundings need not be there.
         drawn: tells whether what is around it is line art, see `line_art`; called only where that matters.
         networks: what may be chosen, beside the models that need no weights; see `usable`.
+        mosaic: whether a mosaic that is to be followed lies in the hole.
     """
+    if mosaic:
+        return "patchmatch"
     if thickness(hole) <= THIN:
         return "patchmatch" if drawn() else "smooth"
     candidates = [weights for weights in networks if _fits(weights, hole)]

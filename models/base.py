@@ -24,6 +24,9 @@ Array = TypeVar("Array", np.ndarray, "torch.Tensor")
 Progress = Callable[[float, str], None]
 """Called with a fraction in [0, 1] and the name of the stage, such as `"matching"`."""
 
+MOSAIC = "mosaic"
+"""Guidance that nobody draws: the pipeline finds it. See `Model.fill`."""
+
 Cancel = Callable[[], bool]
 """Asked often (at least every half second of work); true means: stop now."""
 
@@ -115,6 +118,7 @@ class Card:
         architecture: of a network, the name in `models.MODELS` that its weights belong to.
         sees_hole: whether it is shown what lies in the hole (a mosaic, say), and follows it; every other
             model gets 0 there.
+        follows_mosaic: whether it takes the guidance `MOSAIC`.
         size: the picture sizes that a network takes; any picture is brought to one and back.
         memory, time: what a fill takes beside the loaded weights, MB and seconds per megapixel of
             context, as measured on two CPU cores (tests/benchmarks); 0 where it was not measured.
@@ -139,6 +143,7 @@ class Card:
     variants: tuple[str, ...] = ()
     architecture: str = ""
     sees_hole: bool = False
+    follows_mosaic: bool = False
     size: SizeRule = field(default_factory=SizeRule)
     memory: float = 0.0
     time: float = 0.0
@@ -177,9 +182,11 @@ class Model(ABC):
 
         Args:
             image: float32, N x 3 x H x W, RGB in [0, 1]; what lies in the hole is never looked at, unless
-                the card says `sees_hole`.
+                the card says `sees_hole`, or a mosaic is to be followed.
             hole: N x 1 x H x W in {0, 1}, any dtype; 1 is a pixel to fill.
-            guidance: arrays N x C x H x W by name, for models whose card lists them.
+            guidance: arrays N x C x H x W by name, for models whose card lists them. And, where the card
+                says `follows_mosaic`, `MOSAIC`, N x 1 x H x W: the number of the mosaic's cell to which a
+                pixel of the hole belongs, -1 where it belongs to none; `image` shows these cells.
             seed: same input and seed, same output.
             progress, cancel: see `Progress` and `Cancel`.
             source: N x 1 x H x W in {0, 1}; 1 is a pixel that the fill may be taken from. Pixels of
@@ -241,7 +248,8 @@ class Model(ABC):
         surplus = sorted(set(params) - set(known))
         if surplus:
             raise TypeError(f"{self.card.name} has no parameter {', '.join(surplus)}")
-        surplus = sorted(set(guidance) - set(self.card.guidance))
+        drawn = set(guidance) - ({MOSAIC} if self.card.follows_mosaic else set())
+        surplus = sorted(drawn - set(self.card.guidance))
         if surplus:
             raise FillError(
                 "bad-guidance",
@@ -260,11 +268,15 @@ class Model(ABC):
                 if progress is not None:
                     progress((n + min(max(fraction, 0.0), 1.0)) / count, stage)
 
+            hidden = inside[n]  # no model can look at what it has to fill, unless it is meant to
+            if self.card.sees_hole:
+                hidden = np.zeros_like(hidden)
+            elif MOSAIC in guidance:
+                hidden = hidden & (guidance[MOSAIC][n] < 0)
             prediction = self._fill_one(
-                # No other model can look at what it has to fill.
-                image[n] if self.card.sees_hole else np.where(inside[n], np.float32(0), image[n]),
+                np.where(hidden, np.float32(0), image[n]),
                 inside[n, 0],
-                sources(inside[n, 0], None if allowed is None else allowed[n, 0], needed=not guidance),
+                sources(inside[n, 0], None if allowed is None else allowed[n, 0], needed=not drawn),
                 {name: layer[n] for name, layer in guidance.items()},
                 seed,
                 report,
@@ -289,8 +301,8 @@ class Model(ABC):
         """Predict one picture; only the hole's pixels of the answer are used.
 
         Args:
-            image: float32, 3 x H x W in [0, 1], 0 in the hole (but see `Card.sees_hole`); not to be
-                written to.
+            image: float32, 3 x H x W in [0, 1], 0 in the hole (but see `Card.sees_hole` and
+                `MOSAIC`); not to be written to.
             hole: bool, H x W, with at least one true pixel.
             source: bool, H x W: pixels the fill may be taken from. None of the hole's; at least one, unless
                 there is guidance.

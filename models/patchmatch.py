@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import Cancel, Card, Model, Param, Progress, part_of, sources
+from .base import MOSAIC, Cancel, Card, Model, Param, Progress, part_of, sources
 
 
 class PatchMatch(Model):
@@ -33,6 +33,7 @@ class PatchMatch(Model):
         licence="MIT",
         good_at=("photo", "texture"),
         takes_source=True,
+        follows_mosaic=True,
         context_factor=1.0,
         context_minimum=128,
         params=(
@@ -119,7 +120,17 @@ class PatchMatch(Model):
         cancel: Cancel,
         **params: Any,
     ) -> np.ndarray:
-        return self._complete(image, hole, source, seed, progress, cancel, False, params)
+        if MOSAIC not in guidance:
+            return self._complete(image, hole, source, seed, progress, cancel, False, params)
+        from .layers.large import WHOLE
+        from .layers.mosaic import MosaicCompletion
+
+        cells = guidance[MOSAIC][0].astype(np.int32)
+        if hole.size > WHOLE or not (cells >= 0).any():
+            return self._complete(image, hole, source, seed, progress, cancel, False, params)
+        with ThreadPoolExecutor(self.threads, "patchmatch") as pool:
+            way = MosaicCompletion(pool, seed, progress, cancel, image, hole, cells)
+            return way.follow(image, hole.astype(np.uint8), source.astype(np.uint8))
 
     def _complete(
         self,
@@ -173,6 +184,7 @@ def prepare() -> None:
     model.fill(picture[None], hole[None, None])
     model.fill(picture[None], hole[None, None], turns="slight")
     model.refine(picture, hole)
+    model.fill(picture[None], hole[None, None], {MOSAIC: np.where(hole, 0, -1)[None, None]})
 
 
 def _cores() -> int:

@@ -173,15 +173,15 @@ def copied(
         hole, source, lines: bool, H x W.
         guess: float32, 3 x H x W in [0, 1]; the picture, with smooth colours in the hole.
         seed, progress, cancel: see `Model.fill`.
-        sure: see `GuidedCompletion`.
+        sure: see `DrawnCompletion`.
 
     Returns:
         float32, 3 x H x W in [0, 1].
     """
-    from .layers.guided import GuidedCompletion
+    from .layers.guided import DrawnCompletion
 
     with ThreadPoolExecutor(PatchMatch().threads, "sketcher") as pool:
-        way = GuidedCompletion(pool, seed, progress, cancel, lines, guess, sure)
+        way = DrawnCompletion(pool, seed, progress, cancel, lines, guess, sure)
         return way.follow(image, hole.astype(np.uint8), source.astype(np.uint8))
 
 

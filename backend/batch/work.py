@@ -14,7 +14,7 @@ from PIL import Image
 
 from .. import api, files
 from ..files import depth
-from ..imaging import marks, mosaic, mosaic_fill
+from ..imaging import marks, mosaic
 from ..imaging.composite import paste
 from ..imaging.crop import Box
 from ..wire.errors import INTERNAL, OUT_OF_MEMORY, InpaintError
@@ -139,12 +139,11 @@ def _fill(task: Task, show: Progress) -> Outcome:
         task.request.model,
         device=task.request.device,
         progress=show,
+        mosaics=holes.mosaics,
         **task.request.settings,
     )
     off: list[float] = []
     for name, layer in zip(task.results, layers, strict=True):
-        for one in holes.mosaics:
-            mosaic_fill.agree(layer.pixels, layer.offset, one)
         x, y = layer.offset
         part = pixels[y : y + layer.pixels.shape[0], x : x + layer.pixels.shape[1]]
         before = part.copy()

@@ -34,12 +34,16 @@ class Mosaic:
     values: np.ndarray
 
 
-def under(image: np.ndarray, region: np.ndarray) -> tuple[list[Mosaic], list[Box]]:
+def under(
+    image: np.ndarray, region: np.ndarray, left: int = 0, top: int = 0
+) -> tuple[list[Mosaic], list[Box]]:
     """Look for mosaics in parts of a picture.
 
     Args:
         image: H x W or H x W x C, of any depth, without alpha or with it as C = 2 or 4.
         region: bool H x W; each connected part is looked at by itself.
+        left, top: where `image` lies in the picture, whose JPEG blocks, if any, are counted from its corner;
+            the boxes of what is found are the picture's.
 
     Returns:
         The mosaics that are certain, and the boxes of the parts without one.
@@ -47,12 +51,12 @@ def under(image: np.ndarray, region: np.ndarray) -> tuple[list[Mosaic], list[Box
     levels = levels_of(image)
     mosaics, others = [], []
     for hole in components(region):
-        own, inside = levels[hole.box.slices], hole.inside
-        found = best(own, inside, hole.box)
+        own, box = levels[hole.box.slices], hole.box.moved(left, top)
+        found = best(own, hole.inside, box)
         if found is None:
-            others.append(hole.box)
+            others.append(box)
         else:
-            mosaics.append(evidence(own, *found, hole.box))
+            mosaics.append(evidence(own, *found, box))
     return mosaics, others
 
 

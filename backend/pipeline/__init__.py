@@ -98,18 +98,20 @@ def _fill(request: Request, load: Load, report: Progress, cancel: Cancel) -> lis
     params = {param.name: param.default for param in PARAMS} | dict(request.params)
     _stop_if(cancel)
     report(0.0, "looking")
-    followed = mosaics.beneath(request) if params["mosaic"] else []
+    followed = [*request.mosaics, *(mosaics.beneath(request) if params["mosaic"] else [])]
     canvas, components = Canvas(*request.image.shape[:2]), mask.components
     if params["tile"]:
         request, canvas = tile.unrolled(request)
         components = torus.components
     image = request.image[..., None] if request.image.ndim == 2 else request.image
-    holes = components(request.mask, params["grow"], params["feather"], params["pinholes"])
+    # Around a mosaic there is no fringe of anything: what is there, tells of what it hides.
+    grow, feather = (0, 0) if params["mosaic"] else (params["grow"], params["feather"])
+    holes = components(request.mask, grow, feather, params["pinholes"])
     if not holes:
         raise FillError(
             "empty-mask", "Nothing is selected in this picture.", "Select what is to be filled first."
         )
-    jobs = list(plan(request, image, canvas, params, holes, load))
+    jobs = list(plan(request, image, canvas, params, holes, followed, load))
     guidance.check_drawn(request, canvas, holes)
     box = canvas.covered([hole.box for hole in holes])
     shape = (box.height, box.width, 2 if image.shape[2] < 3 else 4)
@@ -119,7 +121,7 @@ def _fill(request: Request, load: Load, report: Progress, cancel: Cancel) -> lis
     done = 0
     for job in jobs:
         _stop_if(cancel)
-        view = look(request, image, canvas, job, holes)
+        view = look(request, image, canvas, job, holes, followed)
         weight = sum(hole.area for hole in job.holes)
         for seed, pixels in zip(seeds, results, strict=True):
 

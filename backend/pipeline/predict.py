@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from models.base import Cancel, Cancelled, Model, Progress, is_out_of_memory
+from models.base import MOSAIC, Cancel, Cancelled, Model, Progress, is_out_of_memory
 
 from ..imaging import scale
 from ..imaging.mask import bounds
@@ -91,7 +91,7 @@ def _run_smaller(
         source = allowed >= min(0.99, float(allowed.max()))
         ask &= ~source
     everywhere = np.ones(view.own.shape, dtype=bool)
-    if model.card.sees_hole:
+    if model.card.sees_hole or MOSAIC in view.guidance:
         planes = scale.shrink(view.planes, everywhere, size, check)[0]
     guidance = {name: _smaller_guide(name, layer, size) for name, layer in view.guidance.items()}
     small = View(planes, ask, ask, source, guidance, view.span)
@@ -123,6 +123,11 @@ def _run_smaller(
 
 def _smaller_guide(name: str, layer: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """A guidance layer on a smaller scale: thin lines stay, and colours keep clear of what is not painted."""
+    if name == MOSAIC:  # numbers have no mean
+        rows, columns = (
+            (np.arange(small) * large) // small for small, large in zip(size, layer.shape[1:], strict=True)
+        )
+        return layer[:, rows[:, None], columns]
     if name == "sketch":  # a mean of paper and a thin line would be paper
         line = drawn(name, layer)
         return scale.shrink_strokes(np.concatenate([np.zeros_like(line), line]), size)

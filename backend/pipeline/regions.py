@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from models.base import Card, FillError, Model
+from models.base import MOSAIC, Card, FillError, Model
 
 from ..imaging import convert, crop, scale
 from ..imaging.crop import Box
 from ..imaging.mask import Hole
+from ..imaging.mosaic import Mosaic
 from ..imaging.torus import Canvas
-from . import guidance
+from . import guidance, mosaics
 from .request import Request
 
 Load = Callable[[str], Model]
@@ -66,11 +67,15 @@ def plan(
     canvas: Canvas,
     params: Mapping[str, Any],
     holes: list[Hole],
+    followed: Sequence[Mosaic],
     load: Load,
 ) -> Iterator[Job]:
-    """Decide what fills which holes, which of them together, and from which part of the picture."""
+    """Decide what fills which holes, which of them together, and from which part of the picture.
+
+    `followed` are the mosaics that the fill is to follow.
+    """
     by_model: dict[str, list[Hole]] = {}
-    pick = _chooser(request, image, canvas, holes) if request.model == "auto" else None
+    pick = _chooser(request, image, canvas, holes, followed) if request.model == "auto" else None
     for hole in holes:
         name = pick(hole) if pick is not None else request.model
         by_model.setdefault(name, []).append(hole)
@@ -108,7 +113,9 @@ def union(boxes: list[Box]) -> Box:
     return result
 
 
-def _chooser(request: Request, image: np.ndarray, canvas: Canvas, holes: list[Hole]) -> Callable[[Hole], str]:
+def _chooser(
+    request: Request, image: np.ndarray, canvas: Canvas, holes: list[Hole], followed: Sequence[Mosaic]
+) -> Callable[[Hole], str]:
     """What picks a model for each hole."""
     from models import auto
 
@@ -130,7 +137,10 @@ def _chooser(request: Request, image: np.ndarray, canvas: Canvas, holes: list[Ho
             verdicts[place] = auto.line_art(convert.to_model(pixels, known)[0], known)
         return verdicts[place]
 
-    return lambda hole: auto.choose(np.pad(hole.inside, 1), lambda: drawn(hole), networks)
+    def mosaic(hole: Hole) -> bool:
+        return any(one.box.meet(place) for one in followed for place in canvas.copies(hole.box, one.box))
+
+    return lambda hole: auto.choose(np.pad(hole.inside, 1), lambda: drawn(hole), networks, mosaic(hole))
 
 
 def _middle(box: Box, side: int) -> Box:
@@ -177,10 +187,27 @@ def _own(job: Job) -> np.ndarray:
     return result
 
 
-def look(request: Request, image: np.ndarray, canvas: Canvas, job: Job, holes: list[Hole]) -> View:
-    """Prepare what the model sees: nothing of what is to vanish, nothing beneath transparency."""
+def look(
+    request: Request,
+    image: np.ndarray,
+    canvas: Canvas,
+    job: Job,
+    holes: list[Hole],
+    followed: Sequence[Mosaic],
+) -> View:
+    """Prepare what the model sees: nothing of what is to vanish, nothing beneath transparency.
+
+    Of mosaics that are to be followed it sees the cells, if it knows how to follow them.
+    """
+    card = job.model.card
     pixels = canvas.cut(image, job.context)
     own = _own(job)
+    guides = guidance.layers(request, job.context, canvas)
+    shown_of_own = own if card.sees_hole else np.zeros_like(own)
+    if followed and card.follows_mosaic:
+        cells = np.where(own & convert.known(pixels), mosaics.cells(followed, job.context, canvas), -1)
+        if (cells >= 0).any():
+            guides[MOSAIC], shown_of_own = cells[None].astype(np.float32), cells >= 0
     visible = ~_inside(holes, job.context, canvas) & convert.known(pixels)
     usable = visible
     if request.source is not None:
@@ -192,15 +219,15 @@ def look(request: Request, image: np.ndarray, canvas: Canvas, job: Job, holes: l
             "Select less, lower Grow and Feather, enlarge the context, "
             "or show some of the picture that is neither selected nor transparent.",
         )
-    shown = visible | (own & convert.known(pixels)) if job.model.card.sees_hole else visible
+    shown = visible | (shown_of_own & convert.known(pixels))
     planes, span = convert.to_model(pixels, shown)
     hidden = ~visible & ~own
     ask = own
     if hidden.any():
         planes = scale.spread(planes, shown)
-        ask = own | (hidden & _near(own) if job.model.card.takes_source else hidden)
+        ask = own | (hidden & _near(own) if card.takes_source else hidden)
     source = None if np.array_equal(usable, ~ask) else usable
-    return View(planes, own, ask, source, guidance.layers(request, job.context, canvas), span)
+    return View(planes, own, ask, source, guides, span)
 
 
 def _near(own: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from models.base import FillError, Param
 
 from ..imaging import convert
+from ..imaging.mosaic import Mosaic
 
 PARAMS: tuple[Param, ...] = (
     Param(
@@ -84,7 +85,7 @@ PARAMS: tuple[Param, ...] = (
         "bool",
         False,
         "Follow the mosaic",
-        "A mosaic is selected: the fill gets the mean colours of its cells.",
+        "A mosaic is selected: the fill follows its cells, and neither grows nor fades.",
     ),
 )
 """The settings that every model shares."""
@@ -102,6 +103,8 @@ class Request:
         params: of `PARAMS` and the model's own, validated; missing ones take their defaults.
         source: H x W, above 0: pixels that the fill may be taken from. None means all.
         guidance: layers that the model's card lists, H x W or H x W x C, depths as for the image.
+        mosaics: those in the holes, which the image shows, where whoever asks knows them already; the
+            fill follows them. With the setting `mosaic` they are looked for.
     """
 
     image: np.ndarray
@@ -110,6 +113,7 @@ class Request:
     params: Mapping[str, Any] = field(default_factory=dict)
     source: np.ndarray | None = None
     guidance: Mapping[str, np.ndarray] = field(default_factory=dict)
+    mosaics: Sequence[Mosaic] = ()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pixelated import pixelated
 
 import models
 from backend.cli import main
-from backend.imaging import mosaic
+from backend.imaging import mosaic, mosaic_fill
 from backend.imaging.composite import paste
 from backend.pipeline import Request, fill
 from models.base import FillError
@@ -56,6 +56,51 @@ def test_every_candidate_has_the_means_of_the_cells(model: str, dtype: str) -> N
     scale = 255 / np.iinfo(dtype).max
     errors = [np.abs(each[BOX].astype(float) - picture[BOX]).mean() * scale for each in (filled, bar)]
     assert errors[0] < 0.95 * errors[1], "what is known of it helps"
+
+
+def test_patchmatch_follows_all_the_way_and_auto_takes_it() -> None:
+    """Closer than a fill that gets the means at its end alone; nothing but the mosaic is filled."""
+    errors = []
+    for seed in range(1, 5):
+        picture = comics.page(240, 240, np.random.default_rng(seed), colour=True)
+        seen, mask = censored(picture)
+        ((one,), _) = mosaic.under(seen, mask > 0)
+        (layer,) = fill(Request(seen, mask, "auto", {"mosaic": True, "grow": 3, "feather": 2}), models.load)
+        assert layer.model == "patchmatch"
+        assert layer.offset == (BOX[1].start, BOX[0].start) and layer.pixels.shape[:2] == (64, 96)
+        (blind,) = fill(Request(seen, mask, "patchmatch", {"grow": 0, "feather": 0}), models.load)
+        corrected = mosaic_fill.consistent(blind.pixels[..., :3], one)
+        truth = picture[BOX].astype(float)
+        errors.append([np.abs(each - truth).mean() for each in (layer.pixels[..., :3], corrected)])
+    assert np.mean(errors, axis=0)[0] < 0.95 * np.mean(errors, axis=0)[1]
+
+
+def test_two_mosaics_of_different_cells_are_both_followed() -> None:
+    picture = page("uint8")
+    seen, mask = censored(picture)
+    below = np.s_[160:208, 60:156]
+    seen = pixelated(seen, below, 12)
+    mask[below] = 255
+    (layer,) = fill(Request(seen, mask, "patchmatch", {"mosaic": True}), models.load)
+    filled = paste(seen, layer.pixels, layer.offset)
+    found, _ = mosaic.under(seen, mask > 0)
+    assert sorted(one.cell for one in found) == [8, 12]
+    assert all(255 * mosaic.difference(filled[one.box.slices], one) < 1 for one in found)
+    assert np.abs(filled[below].astype(float) - seen[below]).mean() > 3, "drawn, not left as it was"
+
+
+def test_where_a_mosaic_lies_does_not_matter() -> None:
+    """It was looked at as if its corner were the picture's, and taken for a JPEG's blocks by and by."""
+    smooth = np.add.outer(np.arange(240) * 0.3, np.arange(240) * 0.5) + 60
+    picture = np.repeat(np.uint8(smooth)[..., None], 3, 2)
+    box = np.s_[67:131, 43:139]
+    seen = pixelated(picture, box, CELL)
+    mask = np.zeros(picture.shape[:2], np.uint8)
+    mask[box] = 255
+    found, _ = mosaic.under(seen, mask > 0)
+    assert len(found) == 1
+    (layer,) = fill(Request(seen, mask, "smooth", {"mosaic": True}), models.load)
+    assert layer.offset == (43, 67)
 
 
 def test_a_part_of_the_picture_gives_the_same() -> None:
