@@ -85,7 +85,7 @@ PARAMS: tuple[Param, ...] = (
         "bool",
         False,
         "Follow the mosaic",
-        "A mosaic is selected: the fill follows its cells, and neither grows nor fades.",
+        "A mosaic is selected: the fill follows its cells, and neither grows nor fades over what is around.",
     ),
 )
 """The settings that every model shares."""

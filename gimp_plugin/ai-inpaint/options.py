@@ -27,7 +27,7 @@ SHARED: Tuple[Tuple[str, Default, str, str], ...] = (
     ("pinholes", 0, "Fill pin-holes", "Fill unselected spots in the selection up to so many pixels."),
     ("seam", "auto", "Match colours", "Meet the picture's tone at the border: auto, on or off."),
     ("tile", False, "Seamless tile", "The picture goes on at the opposite edge: the fill fits there, too."),
-    ("mosaic", False, "Follow the mosaic", "A mosaic is selected: the fill follows its cells, and neither grows nor fades."),
+    ("mosaic", False, "Follow the mosaic", "A mosaic is selected: the fill follows it, without growing."),
 )
 """The settings that all models share: name, default, title, help."""
 
