@@ -111,7 +111,8 @@ def _fill(request: Request, load: Load, report: Progress, cancel: Cancel) -> lis
         raise FillError(
             "empty-mask", "Nothing is selected in this picture.", "Select what is to be filled first."
         )
-    jobs = list(plan(request, image, canvas, params, holes, followed, load))
+    shown = mosaics.placed(followed, canvas)
+    jobs = list(plan(request, image, canvas, params, holes, shown, load))
     guidance.check_drawn(request, canvas, holes)
     box = canvas.covered([hole.box for hole in holes])
     shape = (box.height, box.width, 2 if image.shape[2] < 3 else 4)
@@ -121,7 +122,7 @@ def _fill(request: Request, load: Load, report: Progress, cancel: Cancel) -> lis
     done = 0
     for job in jobs:
         _stop_if(cancel)
-        view = look(request, image, canvas, job, holes, followed)
+        view = look(request, image, canvas, job, holes, shown)
         weight = sum(hole.area for hole in job.holes)
         for seed, pixels in zip(seeds, results, strict=True):
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -36,8 +37,19 @@ def beneath(request: Request) -> list[Mosaic]:
     return found
 
 
+def placed(followed: Sequence[Mosaic], canvas: Canvas) -> list[Mosaic]:
+    """Mosaics of the picture, where they lie on the canvas."""
+    down, right = canvas.shift
+    return [replace(one, box=one.box.moved(right, down)) for one in followed]
+
+
 def cells(followed: Sequence[Mosaic], box: Box, canvas: Canvas) -> np.ndarray:
-    """int32, of the box's size: number of the cell that a pixel belongs to, -1 where it is none's."""
+    """int32, of the box's size: number of the cell that a pixel belongs to, -1 where it is none's.
+
+    Args:
+        followed: as `placed` gives them.
+        box, canvas: the box lies on the canvas.
+    """
     found = np.full((box.height, box.width), -1, np.int32)
     count = 0
     for one in followed:

@@ -89,6 +89,25 @@ def test_two_mosaics_of_different_cells_are_both_followed() -> None:
     assert np.abs(filled[below].astype(float) - seen[below]).mean() > 3, "drawn, not left as it was"
 
 
+def test_across_the_edge_of_a_tile_it_is_followed_too() -> None:
+    errors = []
+    for seed in range(1, 5):
+        picture = np.roll(comics.page(240, 240, np.random.default_rng(seed), colour=True), 150, 1)
+        seen, mask = (np.roll(each, 150, 1) for each in censored(np.roll(picture, -150, 1)))
+        found, _ = mosaic.under(seen, mask > 0)
+        truth, inside = picture.astype(float), mask > 0
+        layers = [
+            fill(Request(seen, mask, "patchmatch", settings), models.load)[0]
+            for settings in ({"mosaic": True, "tile": True}, {"grow": 0, "feather": 0, "tile": True})
+        ]
+        followed, blind = (paste(seen, layer.pixels, layer.offset) for layer in layers)
+        for one in found:
+            blind[one.box.slices] = mosaic_fill.consistent(blind[one.box.slices], one)
+        assert np.array_equal(followed[~inside], seen[~inside])
+        errors.append([np.abs(each - truth)[inside].mean() for each in (followed, blind)])
+    assert np.mean(errors, axis=0)[0] < 0.95 * np.mean(errors, axis=0)[1]
+
+
 def test_where_a_mosaic_lies_does_not_matter() -> None:
     """It was looked at as if its corner were the picture's, and taken for a JPEG's blocks by and by."""
     smooth = np.add.outer(np.arange(240) * 0.3, np.arange(240) * 0.5) + 60
